@@ -1,0 +1,61 @@
+// swift-tools-version: 6.2
+// The targets of rfmd and who may import whom (docs/ARCHITECTURE.md draws the same graph).
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    // A hot path crosses targets: docs/decisions/0003-cross-module-optimization.md.
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, exclude: fixtures[name] ?? [], swiftSettings: strict)
+}
+
+// Folders of test data, read by path and not compiled.
+let fixtures: [String: [String]] = [:]
+
+let package = Package(
+    name: "rfmd",
+    targets: [
+        .systemLibrary(name: "CRDKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .target(
+            name: "CSimdJSON",
+            cxxSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])],
+            linkerSettings: [.linkedLibrary("simdjson")]),
+
+        library("Model", ["CXXHash"]),
+        library("Rules", ["Model"]),
+        library("Engine", ["Model", "Rules", "CXXHash"]),
+        library("Codec", ["Model", "Rules", "CSimdJSON"]),
+        library("Worker", ["Model", "Rules", "Engine", "Codec"]),
+        library("KafkaTransport", ["CRDKafka", "Model", "Worker"]),
+        library("SnapshotStore", ["CXXHash", "CZstd", "Model", "Worker"]),
+        library("Telemetry", ["CSystemd"]),
+        library("Settings", ["CYAML"]),
+        library("Options", []),
+        library("Demo", ["CRDKafka", "Model"]),
+        library(
+            "Daemon",
+            [
+                "Model", "Rules", "Engine", "Codec", "Worker", "KafkaTransport", "SnapshotStore", "Telemetry",
+                "Settings", "Options", "Demo",
+            ]),
+        .executableTarget(name: "rfmd", dependencies: ["Daemon"], swiftSettings: strict),
+
+        tests("ModelTests", ["Model"]),
+    ],
+    cxxLanguageStandard: .cxx17
+)

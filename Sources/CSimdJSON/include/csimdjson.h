@@ -1,0 +1,2 @@
+// C view of simdjson for rfmd.
+#pragma once

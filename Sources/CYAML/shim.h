@@ -1,0 +1,2 @@
+// What rfmd sees of libyaml.
+#include <yaml.h>

@@ -1,0 +1,2 @@
+// What rfmd sees of libzstd.
+#include <zstd.h>

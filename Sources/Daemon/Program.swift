@@ -1,0 +1,4 @@
+// Reads the command line and runs one verb.
+
+public func rfmdMain() {
+}

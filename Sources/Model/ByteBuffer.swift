@@ -1,0 +1,134 @@
+// A growing run of bytes, kept and reused: what effects, journal records and snapshot chunks are written into.
+
+/// Numbers are little-endian. Only its owner may touch it; it is handed over whole.
+package final class ByteBuffer {
+    package private(set) var base: UnsafeMutableRawPointer
+    package private(set) var count = 0
+    private var capacity: Int
+
+    package init(capacity: Int = 256) {
+        self.capacity = max(capacity, 16)
+        base = .allocate(byteCount: self.capacity, alignment: 16)
+    }
+
+    deinit { base.deallocate() }
+
+    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+
+    package var array: [UInt8] { [UInt8](bytes) }
+
+    package func removeAll() { count = 0 }
+
+    package func truncate(to length: Int) {
+        precondition(length <= count)
+        count = length
+    }
+
+    @inline(__always)
+    package func reserve(_ more: Int) {
+        if count + more > capacity { grow(more) }
+    }
+
+    @inline(never)
+    private func grow(_ more: Int) {
+        let wanted = max(capacity * 2, count + more)
+        let larger = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16)
+        larger.copyMemory(from: base, byteCount: count)
+        base.deallocate()
+        base = larger
+        capacity = wanted
+    }
+
+    @inline(__always)
+    package func append<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
+        reserve(MemoryLayout<T>.size)
+        base.storeBytes(of: value.littleEndian, toByteOffset: count, as: T.self)
+        count += MemoryLayout<T>.size
+    }
+
+    @inline(__always)
+    package func append(_ value: Digest) {
+        append(value.high)
+        append(value.low)
+    }
+
+    @inline(__always)
+    package func append(contentsOf more: UnsafeRawBufferPointer) {
+        guard let from = more.baseAddress, more.count > 0 else { return }
+        reserve(more.count)
+        (base + count).copyMemory(from: from, byteCount: more.count)
+        count += more.count
+    }
+
+    package func append(contentsOf more: [UInt8]) {
+        more.withUnsafeBytes { append(contentsOf: $0) }
+    }
+
+    package func append(contentsOf text: StaticString) {
+        append(contentsOf: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    package func append(contentsOf text: String) {
+        var copy = text
+        copy.withUTF8 { append(contentsOf: UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Length (4 bytes), then the bytes.
+    package func appendCounted(_ more: UnsafeRawBufferPointer) {
+        append(UInt32(more.count))
+        append(contentsOf: more)
+    }
+
+    package func appendCounted(_ text: String) {
+        var copy = text
+        copy.withUTF8 { appendCounted(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Overwrites a number written before.
+    package func replace<T: FixedWidthInteger & BitwiseCopyable>(at offset: Int, with value: T) {
+        precondition(offset >= 0 && offset + MemoryLayout<T>.size <= count)
+        base.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self)
+    }
+}
+
+/// Reads what `ByteBuffer` wrote, from bytes that may be damaged: every read is checked.
+package struct ByteReader {
+    /// The bytes end before the value does, or the value is out of its range.
+    package struct Damaged: Error {
+        package var offset: Int
+    }
+
+    package let bytes: UnsafeRawBufferPointer
+    package private(set) var offset = 0
+
+    package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    package var remaining: Int { bytes.count - offset }
+
+    package mutating func read<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self) throws(Damaged) -> T {
+        guard remaining >= MemoryLayout<T>.size else { throw Damaged(offset: offset) }
+        let value = bytes.loadUnaligned(fromByteOffset: offset, as: T.self)
+        offset += MemoryLayout<T>.size
+        return T(littleEndian: value)
+    }
+
+    package mutating func readDigest() throws(Damaged) -> Digest {
+        Digest(high: try read(), low: try read())
+    }
+
+    package mutating func readBytes(_ length: Int) throws(Damaged) -> UnsafeRawBufferPointer {
+        guard length >= 0, remaining >= length else { throw Damaged(offset: offset) }
+        defer { offset += length }
+        return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length])
+    }
+
+    package mutating func readCounted() throws(Damaged) -> UnsafeRawBufferPointer {
+        try readBytes(Int(try read(UInt32.self)))
+    }
+
+    package mutating func readText() throws(Damaged) -> String {
+        let start = offset
+        guard let text = String(validating: try readCounted(), as: UTF8.self) else { throw Damaged(offset: start) }
+        return text
+    }
+}

@@ -1,0 +1,136 @@
+// Calendar arithmetic and RFC 3339: instants are Int64 milliseconds since 1970-01-01T00:00:00Z, days are numbers since 1970-01-01.
+
+package enum CivilTime {
+    package static let millisecondsPerDay: Int64 = 86_400_000
+
+    /// Quotient rounded towards minus infinity; `divisor` is positive.
+    @inline(__always)
+    package static func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {
+        let quotient = value / divisor
+        return value % divisor < 0 ? quotient - 1 : quotient
+    }
+
+    /// Day number of a date of the proleptic Gregorian calendar. Source: Howard Hinnant,
+    /// "chrono-Compatible Low-Level Date Algorithms", days_from_civil.
+    package static func day(year: Int64, month: Int64, day: Int64) -> Int64 {
+        let y = month <= 2 ? year - 1 : year
+        let era = floorDivide(y, 400)
+        let yearOfEra = y - era * 400
+        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        return era * 146_097 + dayOfEra - 719_468
+    }
+
+    /// Inverse of `day(year:month:day:)`; source as there, civil_from_days.
+    package static func date(ofDay number: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let z = number + 719_468
+        let era = floorDivide(z, 146_097)
+        let dayOfEra = z - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shifted = (5 * dayOfYear + 2) / 153
+        let month = shifted < 10 ? shifted + 3 : shifted - 9
+        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shifted + 2) / 5 + 1)
+    }
+
+    package static func daysInMonth(year: Int64, month: Int64) -> Int64 {
+        switch month {
+        case 2: return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 29 : 28
+        case 4, 6, 9, 11: return 30
+        default: return 31
+        }
+    }
+
+    /// Milliseconds of an RFC 3339 date-time (`2026-11-23T10:00:00.123Z`, `2026-11-23T18:00:00+08:00`), or nil.
+    /// Digits after the third of a fraction are cut off; second 60 is the first of the next minute.
+    package static func parse(_ text: UnsafeRawBufferPointer) -> Int64? {
+        guard text.count >= 20 else { return nil }
+        var at = 0
+        func digit(_ index: Int) -> Int64? {
+            let byte = text[index]
+            return byte >= 0x30 && byte <= 0x39 ? Int64(byte &- 0x30) : nil
+        }
+        func number(_ length: Int) -> Int64? {
+            guard at + length <= text.count else { return nil }
+            var value: Int64 = 0
+            for _ in 0..<length {
+                guard let next = digit(at) else { return nil }
+                value = value &* 10 &+ next
+                at += 1
+            }
+            return value
+        }
+        func take(_ byte: UInt8) -> Bool {
+            guard at < text.count, text[at] == byte else { return false }
+            at += 1
+            return true
+        }
+        guard let year = number(4), take(0x2D), let month = number(2), take(0x2D), let day = number(2),
+            take(0x54) || take(0x74) || take(0x20), let hour = number(2), take(0x3A), let minute = number(2), take(0x3A),
+            let second = number(2), month >= 1, month <= 12, day >= 1, day <= daysInMonth(year: year, month: month),
+            hour <= 23, minute <= 59, second <= 60
+        else { return nil }
+        var milliseconds: Int64 = 0
+        if take(0x2E) {
+            var scale: Int64 = 100
+            let start = at
+            while at < text.count, let next = digit(at) {
+                milliseconds += next * scale
+                scale /= 10
+                at += 1
+            }
+            guard at > start else { return nil }
+        }
+        var offset: Int64 = 0
+        if !(take(0x5A) || take(0x7A)) {
+            let sign: Int64
+            if take(0x2B) { sign = 1 } else if take(0x2D) { sign = -1 } else { return nil }
+            guard let hours = number(2), take(0x3A), let minutes = number(2), hours <= 23, minutes <= 59 else { return nil }
+            offset = sign * (hours * 60 + minutes) * 60_000
+        }
+        guard at == text.count else { return nil }
+        let days = CivilTime.day(year: year, month: month, day: day)
+        return days * millisecondsPerDay + ((hour * 60 + minute) * 60 + second) * 1_000 + milliseconds - offset
+    }
+
+    package static func parse(_ text: String) -> Int64? {
+        var copy = text
+        return copy.withUTF8 { parse(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// RFC 3339 in UTC with three digits of fraction, 24 bytes: `2026-11-23T10:00:00.123Z`.
+    package static func append(_ instant: Int64, to buffer: ByteBuffer) {
+        let days = floorDivide(instant, millisecondsPerDay)
+        let date = date(ofDay: days)
+        let rest = instant - days * millisecondsPerDay
+        buffer.reserve(24)
+        func digits(_ value: Int64, _ length: Int) {
+            var divisor: Int64 = 1
+            for _ in 1..<length { divisor *= 10 }
+            for _ in 0..<length {
+                buffer.append(UInt8(0x30 + value / divisor % 10))
+                divisor /= 10
+            }
+        }
+        digits(date.year, 4)
+        buffer.append(UInt8(0x2D))
+        digits(date.month, 2)
+        buffer.append(UInt8(0x2D))
+        digits(date.day, 2)
+        buffer.append(UInt8(0x54))
+        digits(rest / 3_600_000, 2)
+        buffer.append(UInt8(0x3A))
+        digits(rest / 60_000 % 60, 2)
+        buffer.append(UInt8(0x3A))
+        digits(rest / 1_000 % 60, 2)
+        buffer.append(UInt8(0x2E))
+        digits(rest % 1_000, 3)
+        buffer.append(UInt8(0x5A))
+    }
+
+    package static func text(_ instant: Int64) -> String {
+        let buffer = ByteBuffer(capacity: 32)
+        append(instant, to: buffer)
+        return String(decoding: buffer.bytes, as: UTF8.self)
+    }
+}

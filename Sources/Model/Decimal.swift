@@ -1,0 +1,156 @@
+// Exact decimals as they stand in records and configuration, and their conversion to minor units.
+
+/// `coefficient` × 10^-`scale`.
+package struct Decimal: Sendable, Equatable {
+    package var coefficient: Int64
+    package var scale: Int
+
+    package init(coefficient: Int64, scale: Int) {
+        self.coefficient = coefficient
+        self.scale = scale
+    }
+
+    /// Why text is not a usable decimal.
+    package enum Failure: Error, Equatable { case notANumber, tooLarge }
+
+    /// Reads JSON's number grammar (`-12.50`, `1e3`); trailing zeros of the fraction do not count as digits.
+    /// At most 18 significant digits.
+    package init(_ text: UnsafeRawBufferPointer) throws(Failure) {
+        var at = 0
+        var negative = false
+        if at < text.count, text[at] == 0x2D {
+            negative = true
+            at += 1
+        }
+        var coefficient: Int64 = 0
+        var scale = 0
+        var tooLarge = false
+        // Zeros are held back until a digit follows, so that 1000000000000000000000e-18 and 1.000 are exact and small.
+        var zeros = 0
+        func push(_ digit: UInt8) {
+            if digit == 0x30 {
+                zeros += 1
+                return
+            }
+            flush()
+            let (product, overflow) = coefficient.multipliedReportingOverflow(by: 10)
+            let (sum, carry) = product.addingReportingOverflow(Int64(digit &- 0x30))
+            if overflow || carry || sum > 999_999_999_999_999_999 { tooLarge = true } else { coefficient = sum }
+        }
+        func flush() {
+            guard coefficient != 0 else {
+                zeros = 0
+                return
+            }
+            while zeros > 0 && !tooLarge {
+                let (product, overflow) = coefficient.multipliedReportingOverflow(by: 10)
+                if overflow || product > 999_999_999_999_999_999 { tooLarge = true } else { coefficient = product }
+                zeros -= 1
+            }
+        }
+        let start = at
+        while at < text.count, text[at] >= 0x30, text[at] <= 0x39 {
+            push(text[at])
+            at += 1
+        }
+        guard at > start, at - start == 1 || text[start] != 0x30 else { throw .notANumber }
+        if at < text.count, text[at] == 0x2E {
+            at += 1
+            let fraction = at
+            while at < text.count, text[at] >= 0x30, text[at] <= 0x39 {
+                push(text[at])
+                scale += 1
+                at += 1
+            }
+            guard at > fraction else { throw .notANumber }
+        }
+        // The zeros still held back are the last ones: they scale the number, they are not digits of it.
+        scale -= zeros
+        if at < text.count, text[at] == 0x65 || text[at] == 0x45 {
+            at += 1
+            var down = false
+            if at < text.count, text[at] == 0x2B || text[at] == 0x2D {
+                down = text[at] == 0x2D
+                at += 1
+            }
+            let digits = at
+            var exponent = 0
+            while at < text.count, text[at] >= 0x30, text[at] <= 0x39 {
+                exponent = min(exponent * 10 + Int(text[at] &- 0x30), 100_000)
+                at += 1
+            }
+            guard at > digits else { throw .notANumber }
+            scale += down ? exponent : -exponent
+        }
+        guard at == text.count else { throw .notANumber }
+        if coefficient == 0 && !tooLarge {
+            self.init(coefficient: 0, scale: 0)
+            return
+        }
+        if tooLarge { throw .tooLarge }
+        self.init(coefficient: negative ? -coefficient : coefficient, scale: scale)
+    }
+
+    package init(_ text: String) throws(Failure) {
+        let bytes = Array(text.utf8)
+        var result: Result<Decimal, Failure> = .failure(.notANumber)
+        bytes.withUnsafeBytes { (raw: UnsafeRawBufferPointer) in
+            do throws(Failure) { result = .success(try Decimal(raw)) } catch { result = .failure(error) }
+        }
+        self = try result.get()
+    }
+
+    /// Why a decimal is no amount of money in a currency.
+    package enum MoneyFailure: Error, Equatable { case tooManyDigits, outOfRange }
+
+    /// Minor units of a currency with `exponent` digits after the point; never rounds.
+    package func minorUnits(exponent: Int) throws(MoneyFailure) -> Int64 {
+        if coefficient == 0 { return 0 }
+        var value = coefficient
+        var shift = exponent - scale
+        while shift > 0 {
+            let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+            if overflow { throw .outOfRange }
+            value = product
+            shift -= 1
+        }
+        // Trailing zeros of the coefficient were dropped, so what does not fit has digits that matter.
+        if shift < 0 { throw .tooManyDigits }
+        return value
+    }
+
+    /// The amount in minor units of the base currency after conversion: coefficient × rate, rounded half to even.
+    package func converted(rate: Decimal, exponent: Int) throws(MoneyFailure) -> Int64 {
+        var product = Int128(coefficient) * Int128(rate.coefficient)
+        var shift = exponent - scale - rate.scale
+        while shift > 0 && product != 0 {
+            let (larger, overflow) = product.multipliedReportingOverflow(by: 10)
+            if overflow { throw .outOfRange }
+            product = larger
+            shift -= 1
+        }
+        if shift < -37 { product = 0 }
+        if shift < 0 && product != 0 {
+            var divisor: Int128 = 1
+            for _ in 0..<(-shift) { divisor *= 10 }
+            let (quotient, remainder) = product.quotientAndRemainder(dividingBy: divisor)
+            let twice = remainder.magnitude * 2
+            let away = twice > divisor.magnitude || (twice == divisor.magnitude && quotient % 2 != 0)
+            product = quotient + (away ? (product < 0 ? -1 : 1) : 0)
+        }
+        guard let value = Int64(exactly: product) else { throw .outOfRange }
+        return value
+    }
+
+    /// Writes minor units with exactly `exponent` digits after the point: `123.45`, `-0.05`, `7`.
+    package static func append(_ minorUnits: Int64, exponent: Int, to buffer: ByteBuffer) {
+        if minorUnits < 0 { buffer.append(UInt8(0x2D)) }
+        var digits = String(minorUnits.magnitude)
+        if digits.utf8.count <= exponent { digits = String(repeating: "0", count: exponent + 1 - digits.utf8.count) + digits }
+        buffer.append(contentsOf: String(digits.dropLast(exponent)))
+        if exponent > 0 {
+            buffer.append(UInt8(0x2E))
+            buffer.append(contentsOf: String(digits.suffix(exponent)))
+        }
+    }
+}

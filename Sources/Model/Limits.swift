@@ -1,0 +1,62 @@
+// Every bound of rfmd, with its unit, in one place; docs/limits.md says what happens when one is reached.
+
+package enum Limits {
+    // Records.
+
+    /// Largest customer id, in bytes of UTF-8.
+    package static let customerIDBytes = 255
+    /// Largest event or order id, in bytes of UTF-8.
+    package static let eventIDBytes = 1_024
+    /// Deepest nesting of a JSON record.
+    package static let jsonDepth = 64
+    /// Earliest and latest instant that a record may name, in ms since 1970 (1900-01-01 and 2200-01-01, UTC).
+    package static let earliestTime: Int64 = -2_208_988_800_000
+    package static let latestTime: Int64 = 7_258_118_400_000
+    /// Largest amount of one record, in minor units: sums of `ordersPerCustomer` of them stay far inside Int64.
+    package static let amountMinorUnits: Int64 = 1_000_000_000_000_00
+
+    // State.
+
+    /// Customers of one shard.
+    package static let customersPerShard = 100_000_000
+    /// What is kept for one customer: orders inside the longest window, seen refunds and lines, and warnings.
+    package static let entriesPerCustomer = 8_192
+    /// Largest sum of one customer in minor units; a record that would pass it is rejected.
+    package static let spendMinorUnits: Int64 = 4_000_000_000_000_000_000
+
+    // Configuration.
+
+    /// Longest window, in days.
+    package static let windowDays = 1_100
+    /// The longest window is never shorter than this, in days.
+    package static let leastLongestWindow = 90
+    package static let windows = 8
+    package static let ladders = 4
+    package static let rungsPerLadder = 64
+    package static let warnings = 16
+    package static let inputs = 16
+    package static let expressionBytes = 2_048
+    package static let expressionDepth = 64
+
+    // Slices and batches (docs/ARCHITECTURE.md).
+
+    /// Deadlines that one slice fires at most, after its records.
+    package static let deadlinesPerSlice = 20_000
+    /// Records of one partition that one slice holds at most.
+    package static let recordsPerSlice = 20_000
+    /// Records of one partition that wait for another input of their shard; a partition that is ahead is read no further.
+    package static let recordsWaiting = 40_000
+    /// Slices of one shard in one batch.
+    package static let slicesPerBatch = 256
+    /// Records in one batch, over all its shards.
+    package static let recordsPerBatch = 400_000
+    /// Bytes of effects in one batch; a batch that reaches it is sealed before more is read.
+    package static let effectBytesPerBatch = 32 << 20
+    /// Time from a batch's first slice until it must be sealed, in ms; the committer being free seals it sooner.
+    package static let batchMilliseconds: Int64 = 1_000
+
+    // Snapshots.
+
+    /// What a snapshot may hold back in memory while its writer catches up, in bytes.
+    package static let snapshotBufferBytes = 64 << 20
+}

@@ -1,0 +1,202 @@
+// What a worker needs from the outside world: a log to read, a transaction to write into, a place for snapshots.
+//
+// Each protocol has one real implementation (KafkaTransport, SnapshotStore) and may have a simulated one. All times are
+// milliseconds. Unless a member says otherwise, it is called from the thread that owns the object, and from no other.
+
+/// Why the transport could not do what was asked. Closed on purpose: a worker has an answer for each (docs/ARCHITECTURE.md).
+package enum TransportFailure: Error, Equatable, Sendable {
+    /// The same call may be made again; nothing was changed.
+    case retriable(String)
+    /// This transaction is lost, or it is not known whether it was committed: drop shards and producer, recover.
+    case abort(String)
+    /// Another instance with the same name has taken over (producer or static member fenced): say so and exit.
+    case fenced(String)
+    /// This client is lost: drop shards and clients, recover with new ones.
+    case fatal(String)
+}
+
+/// One record, valid until the batch that it came with is released. `message` names it to `RecordSource.headers`.
+package struct RawRecord {
+    package var offset: Int64
+    /// The Kafka timestamp; nil when the broker gave none.
+    package var timestamp: Int64?
+    /// nil for a record without a key.
+    package var key: UnsafeRawBufferPointer?
+    /// nil for a tombstone.
+    package var value: UnsafeRawBufferPointer?
+    package var message: OpaquePointer?
+
+    package init(
+        offset: Int64, timestamp: Int64?, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?,
+        message: OpaquePointer?
+    ) {
+        self.offset = offset
+        self.timestamp = timestamp
+        self.key = key
+        self.value = value
+        self.message = message
+    }
+}
+
+package struct RecordHeader: Equatable, Sendable {
+    package var name: String
+    /// nil is a header without a value, which is not an empty one.
+    package var value: [UInt8]?
+
+    package init(name: String, value: [UInt8]?) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// One partition of one topic.
+package struct TopicPartition: Hashable, Sendable, CustomStringConvertible {
+    package var topic: String
+    package var partition: Int32
+
+    package init(topic: String, partition: Int32) {
+        self.topic = topic
+        self.partition = partition
+    }
+
+    package var description: String { "\(topic)[\(partition)]" }
+}
+
+/// What the group decided. After `.assigned` nothing is read until `assign` gives the positions.
+package enum GroupEvent: Sendable {
+    /// These partitions are this member's, whole (eager protocol). `membership` is of this generation, for `TransactionSink.commit`.
+    case assigned([TopicPartition], membership: any Membership)
+    /// All partitions are taken away. `lost`: the group went on without this member, nothing of it can be committed any more.
+    /// The worker stops its shards and calls `unassign`.
+    case revoked(lost: Bool)
+    /// The brokers cannot be reached, or can again (nil): for logs and the status line.
+    case connection(problem: String?)
+    /// Not recoverable by waiting.
+    case failed(TransportFailure)
+}
+
+/// The group metadata of one generation, as the broker's fencing needs it. Opaque; may cross threads.
+package protocol Membership: AnyObject, Sendable {}
+
+/// How far one partition was known to reach, in answer to one question.
+package struct EndAnswer: Sendable {
+    /// The last stable offset.
+    package var offset: Int64
+    /// The machine's clock before the question was asked.
+    package var askedAt: Int64
+
+    package init(offset: Int64, askedAt: Int64) {
+        self.offset = offset
+        self.askedAt = askedAt
+    }
+}
+
+/// A member of the consumer group, reading every assigned partition through a queue of its own.
+package protocol RecordSource: AnyObject {
+    /// Serves the group for at most `timeout` ms and returns the next thing that happened, or nil.
+    func poll(timeout: Int32) -> GroupEvent?
+
+    /// Begins to read each partition at its offset, in answer to `.assigned`.
+    func assign(_ positions: [TopicPartition: Int64]) throws(TransportFailure)
+    /// Gives up every partition, in answer to `.revoked` or on the way down. Releases every record handed out.
+    func unassign()
+    /// Leaves the group if `leave`, else lets the session end by itself, and destroys the client. Idempotent; at most 10 s.
+    func close(leave: Bool)
+
+    /// Waits at most `timeout` ms for records of any assigned partition whose queue is wanted; true if there may be some.
+    /// Without `wanted` partitions it waits for the group.
+    func wait(timeout: Int32)
+    /// Moves at most `limit` records that have arrived for `partition` to the end of `records`, in offset order, without
+    /// waiting. Returns the position if the end of the partition was reached behind them (control records included).
+    func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) throws(TransportFailure) -> Int64?
+    /// Frees the memory of records that `take` gave out.
+    func release(_ records: ArraySlice<RawRecord>)
+    /// The headers of a record that was not yet released.
+    func headers(of record: RawRecord) -> [RecordHeader]
+
+    /// The newest answer to "where does this partition end", asked at least twice a second in the background for assigned
+    /// partitions; nil before the first answer of this assignment.
+    func end(of partition: TopicPartition) -> EndAnswer?
+
+    /// Committed positions of the group; nil where there is none. Waits until they are stable, at most 30 s.
+    func committed(_ partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition: Int64]
+}
+
+/// A reader of whole partitions with no group: for the journal, the versions, and tests.
+package protocol LogReader: AnyObject {
+    /// First offset kept and the high watermark. Waits for the broker at most 30 s.
+    func range(of partition: TopicPartition) throws(TransportFailure) -> (first: Int64, end: Int64)
+    /// Calls `body` with each committed record in [from, end), in order; returns when the position reaches `end`.
+    /// `from` below the first offset kept begins there.
+    func read(_ partition: TopicPartition, from: Int64, end: Int64, body: (RawRecord) throws(TransportFailure) -> Void)
+        throws(TransportFailure)
+    func close()
+}
+
+/// One message of a transaction; its parts are ranges of `SealedTransaction.bytes`.
+package struct OutputMessage: Sendable {
+    package var topic: Int
+    package var partition: Int32
+    /// nil: no key.
+    package var key: Range<Int>?
+    /// nil: a tombstone.
+    package var value: Range<Int>?
+    /// Index into `SealedTransaction.headers`.
+    package var headers: Int
+    /// nil: the broker's or the client's clock.
+    package var timestamp: Int64?
+
+    package init(
+        topic: Int, partition: Int32, key: Range<Int>?, value: Range<Int>?, headers: Int, timestamp: Int64? = nil
+    ) {
+        self.topic = topic
+        self.partition = partition
+        self.key = key
+        self.value = value
+        self.headers = headers
+        self.timestamp = timestamp
+    }
+}
+
+/// Everything that becomes visible together, or not at all.
+package struct SealedTransaction {
+    package var topics: [String]
+    package var bytes: UnsafeRawBufferPointer
+    package var messages: [OutputMessage]
+    /// Header lists that messages share.
+    package var headers: [[RecordHeader]]
+    /// The next offset to read of every input partition of every shard in the batch. Empty only for a genesis or a version alone.
+    package var positions: [(TopicPartition, Int64)]
+    package var membership: any Membership
+
+    package init(
+        topics: [String], bytes: UnsafeRawBufferPointer, messages: [OutputMessage], headers: [[RecordHeader]],
+        positions: [(TopicPartition, Int64)], membership: any Membership
+    ) {
+        self.topics = topics
+        self.bytes = bytes
+        self.messages = messages
+        self.headers = headers
+        self.positions = positions
+        self.membership = membership
+    }
+}
+
+/// A transactional producer, owned by a committer thread.
+package protocol TransactionSink: AnyObject {
+    /// Fences older producers of the same name and ends their transactions. Retried inside while the broker is away,
+    /// until `cancelled` answers true.
+    func initialize(cancelled: () -> Bool) throws(TransportFailure)
+    /// Begins a transaction, produces, sends the positions and commits. Returns only when the commit is certain.
+    /// Any throw but `.retriable` leaves it unknown whether it was committed. A message that is refused for its size throws `.tooLarge`
+    /// through `refused`, with nothing committed: the caller shortens it and calls again.
+    func commit(_ transaction: SealedTransaction) throws(TransportFailure) -> CommitOutcome
+    /// Destroys the producer without waiting for what is in flight. Idempotent.
+    func close()
+}
+
+package enum CommitOutcome: Equatable, Sendable {
+    case committed
+    /// Nothing was committed: the messages with these indexes are larger than the broker takes.
+    case refused(tooLarge: [Int])
+}
