@@ -1,1 +1,222 @@
+// Walks a record once with simdjson's on-demand parser: what the plan names is kept, everything else is only checked.
 #include "csimdjson.h"
+
+#include <simdjson.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+using namespace simdjson;
+
+namespace {
+
+struct Node {
+  int slot = -1;
+  std::vector<std::pair<std::string, std::unique_ptr<Node>>> children;
+
+  const Node *find(std::string_view key) const {
+    for (const auto &child : children) {
+      if (child.first.size() == key.size() && std::memcmp(child.first.data(), key.data(), key.size()) == 0)
+        return child.second.get();
+    }
+    return nullptr;
+  }
+
+  Node *make(const std::string &key) {
+    for (auto &child : children) {
+      if (child.first == key) return child.second.get();
+    }
+    children.emplace_back(key, std::make_unique<Node>());
+    return children.back().second.get();
+  }
+};
+
+// JSON's grammar of numbers; what remains of `token` may only be white space.
+size_t number_length(std::string_view token) {
+  size_t at = 0;
+  auto digits = [&] {
+    size_t start = at;
+    while (at < token.size() && token[at] >= '0' && token[at] <= '9') at++;
+    return at - start;
+  };
+  if (at < token.size() && token[at] == '-') at++;
+  size_t first = at;
+  size_t whole = digits();
+  if (whole == 0 || (whole > 1 && token[first] == '0')) return 0;
+  if (at < token.size() && token[at] == '.') {
+    at++;
+    if (digits() == 0) return 0;
+  }
+  if (at < token.size() && (token[at] == 'e' || token[at] == 'E')) {
+    at++;
+    if (at < token.size() && (token[at] == '+' || token[at] == '-')) at++;
+    if (digits() == 0) return 0;
+  }
+  for (size_t rest = at; rest < token.size(); rest++) {
+    if (!std::strchr(" \t\r\n", token[rest])) return 0;
+  }
+  return at;
+}
+
+struct Walk {
+  csj_value *values;
+  uint32_t depth_limit;
+
+  void keep(const Node *node, csj_type type, const char *bytes, size_t length) const {
+    if (node == nullptr || node->slot < 0) return;
+    values[node->slot] = csj_value{bytes, static_cast<uint32_t>(length), static_cast<uint32_t>(type)};
+  }
+
+  // A value that stands again in the same object takes everything of the earlier one away.
+  void forget(const Node *node) const {
+    keep(node, CSJ_ABSENT, nullptr, 0);
+    for (const auto &child : node->children) forget(child.second.get());
+  }
+
+  csj_result object(ondemand::object object, const Node *node, uint32_t depth) const {
+    for (auto field : object) {
+      std::string_view key;
+      if (field.unescaped_key().get(key)) return CSJ_NOT_JSON;
+      ondemand::value value;
+      if (field.value().get(value)) return CSJ_NOT_JSON;
+      const Node *child = node == nullptr ? nullptr : node->find(key);
+      if (child != nullptr && !child->children.empty()) forget(child);
+      csj_result result = any(value, child, depth + 1);
+      if (result != CSJ_OK) return result;
+    }
+    return CSJ_OK;
+  }
+
+  csj_result array(ondemand::array array, const Node *node, uint32_t depth) const {
+    size_t index = 0;
+    for (auto element : array) {
+      ondemand::value value;
+      if (element.get(value)) return CSJ_NOT_JSON;
+      const Node *child = node == nullptr || node->children.empty() ? nullptr : node->find(std::to_string(index));
+      csj_result result = any(value, child, depth + 1);
+      if (result != CSJ_OK) return result;
+      index++;
+    }
+    return CSJ_OK;
+  }
+
+  csj_result any(ondemand::value value, const Node *node, uint32_t depth) const {
+    if (depth > depth_limit) return CSJ_TOO_DEEP;
+    ondemand::json_type type;
+    if (value.type().get(type)) return CSJ_NOT_JSON;
+    switch (type) {
+      case ondemand::json_type::object: {
+        ondemand::object inner;
+        if (value.get_object().get(inner)) return CSJ_NOT_JSON;
+        keep(node, CSJ_CONTAINER, nullptr, 0);
+        return object(inner, node, depth);
+      }
+      case ondemand::json_type::array: {
+        ondemand::array inner;
+        if (value.get_array().get(inner)) return CSJ_NOT_JSON;
+        keep(node, CSJ_CONTAINER, nullptr, 0);
+        return array(inner, node, depth);
+      }
+      case ondemand::json_type::string: {
+        std::string_view text;
+        if (value.get_string().get(text)) return CSJ_NOT_JSON;
+        keep(node, CSJ_STRING, text.data(), text.size());
+        return CSJ_OK;
+      }
+      case ondemand::json_type::number: {
+        std::string_view token = value.raw_json_token();
+        size_t length = number_length(token);
+        if (length == 0) return CSJ_NOT_JSON;
+        keep(node, CSJ_NUMBER, token.data(), length);
+        return CSJ_OK;
+      }
+      case ondemand::json_type::boolean: {
+        bool flag;
+        if (value.get_bool().get(flag)) return CSJ_NOT_JSON;
+        keep(node, CSJ_BOOLEAN, flag ? "true" : "false", flag ? 4 : 5);
+        return CSJ_OK;
+      }
+      case ondemand::json_type::null: {
+        bool is_null = false;
+        if (value.is_null().get(is_null) || !is_null) return CSJ_NOT_JSON;
+        keep(node, CSJ_NULL, nullptr, 0);
+        return CSJ_OK;
+      }
+    }
+    return CSJ_NOT_JSON;
+  }
+};
+
+}  // namespace
+
+struct csj_plan {
+  Node root;
+  int slots = 0;
+};
+
+struct csj_parser {
+  ondemand::parser parser;
+  std::vector<char> padded;
+  uint32_t depth;
+};
+
+extern "C" {
+
+csj_plan *csj_plan_new(void) { return new csj_plan(); }
+
+void csj_plan_free(csj_plan *plan) { delete plan; }
+
+int csj_plan_add(csj_plan *plan, const char *pointer, size_t length) {
+  std::string_view text(pointer, length);
+  Node *node = &plan->root;
+  while (!text.empty()) {
+    if (text[0] != '/') return -1;
+    text.remove_prefix(1);
+    std::string key;
+    while (!text.empty() && text[0] != '/') {
+      char byte = text[0];
+      text.remove_prefix(1);
+      if (byte == '~') {
+        if (text.empty() || (text[0] != '0' && text[0] != '1')) return -1;
+        byte = text[0] == '0' ? '~' : '/';
+        text.remove_prefix(1);
+      }
+      key.push_back(byte);
+    }
+    node = node->make(key);
+  }
+  if (node->slot < 0) node->slot = plan->slots++;
+  return node->slot;
+}
+
+csj_parser *csj_parser_new(uint32_t depth) {
+  auto *parser = new csj_parser();
+  parser->depth = depth;
+  return parser;
+}
+
+void csj_parser_free(csj_parser *parser) { delete parser; }
+
+csj_result csj_parse(csj_parser *parser, const csj_plan *plan, const void *json, size_t length, csj_value *values) {
+  std::memset(values, 0, sizeof(csj_value) * static_cast<size_t>(plan->slots));
+  if (parser->padded.size() < length + SIMDJSON_PADDING) parser->padded.resize((length + SIMDJSON_PADDING) * 2);
+  std::memcpy(parser->padded.data(), json, length);
+  std::memset(parser->padded.data() + length, 0, SIMDJSON_PADDING);
+  ondemand::document document;
+  if (parser->parser.iterate(parser->padded.data(), length, parser->padded.size()).get(document)) return CSJ_NOT_JSON;
+  ondemand::json_type type;
+  if (document.type().get(type)) return CSJ_NOT_JSON;
+  if (type != ondemand::json_type::object) return CSJ_NOT_AN_OBJECT;
+  ondemand::object object;
+  if (document.get_object().get(object)) return CSJ_NOT_JSON;
+  Walk walk{values, parser->depth};
+  csj_result result = walk.object(object, &plan->root, 1);
+  if (result != CSJ_OK) return result;
+  // There is a place to go on only if something follows the object.
+  const char *trailing;
+  return document.current_location().get(trailing) ? CSJ_OK : CSJ_NOT_JSON;
+}
+
+}  // extern "C"

@@ -96,6 +96,8 @@ package struct ByteReader {
     /// The bytes end before the value does, or the value is out of its range.
     package struct Damaged: Error {
         package var offset: Int
+
+        package init(offset: Int) { self.offset = offset }
     }
 
     package let bytes: UnsafeRawBufferPointer

@@ -1,0 +1,265 @@
+// One record in, one event out: or a reason why not, or that it is none of rfmd's business.
+import CSimdJSON
+import Model
+
+/// An event as it stands in a record. Texts are valid until the decoder's next call.
+package struct DecodedEvent {
+    package var kind: Mapping.Kind
+    package var customer: UnsafeRawBufferPointer
+    package var event: UnsafeRawBufferPointer
+    package var order: UnsafeRawBufferPointer
+    package var occurredAt: Int64
+    package var amount: Int64?
+    package var isBackfill: Bool
+}
+
+package enum Decoded {
+    case event(DecodedEvent)
+    /// A tombstone, or a kind that the mapping does not name.
+    case skipped
+    case rejected(Rejection)
+}
+
+/// Decodes the records of one topic. Not for two threads at once.
+package final class RecordDecoder {
+    package let mapping: Mapping
+    private let money: MoneyRules
+    private let plan: OpaquePointer
+    private let parser: OpaquePointer
+    private let values: UnsafeMutablePointer<csj_value>
+    private let kindSlots: [Int]
+    private let fieldSlots: [[Int]]
+    /// Owned copies, so that a constant is handed out like a text of the record.
+    private let constants: [UnsafeMutableRawBufferPointer?]
+    private let kindNames: [(name: [UInt8], kind: Mapping.Kind)]
+    private let backfillSlots: [Int]
+    private let currencyName: [UInt8]
+    private let rates: [(name: [UInt8], rate: MoneyRules.Rate)]
+
+    /// `mapping`'s pointers are valid JSON pointers (the configuration checks them).
+    package init(_ mapping: Mapping, money: MoneyRules) {
+        self.mapping = mapping
+        self.money = money
+        let plan: OpaquePointer = csj_plan_new()
+        func slots(_ source: Mapping.Source?) -> [Int] {
+            guard case .pointers(let pointers)? = source else { return [] }
+            return pointers.map { pointer in
+                let slot = Int(csj_plan_add(plan, pointer, pointer.utf8.count))
+                precondition(slot >= 0, "'\(pointer)' is no JSON pointer")
+                return slot
+            }
+        }
+        kindSlots = slots(mapping.kindAt)
+        fieldSlots = Field.allCases.map { slots(mapping.fields[$0]) }
+        backfillSlots = mapping.backfillAt.map { slots(.pointers([$0, String($0.dropFirst("/payload".count))])) } ?? []
+        constants = Field.allCases.map { field in
+            guard case .constant(let text)? = mapping.fields[field] else { return nil }
+            let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
+            copy.copyBytes(from: text.utf8)
+            return copy
+        }
+        kindNames = mapping.kinds.map { (Array($0.key.utf8), $0.value) }
+        currencyName = Array(money.currency.utf8)
+        rates = money.rates.map { (Array($0.key.utf8), $0.value) }
+        self.plan = plan
+        parser = csj_parser_new(UInt32(Limits.jsonDepth))
+        let count = 64
+        precondition(kindSlots.count + backfillSlots.count + fieldSlots.joined().count <= count, "more pointers than slots")
+        values = .allocate(capacity: count)
+        values.initialize(repeating: csj_value(), count: count)
+    }
+
+    deinit {
+        csj_plan_free(plan)
+        csj_parser_free(parser)
+        values.deallocate()
+        for constant in constants { constant?.deallocate() }
+    }
+
+    /// Reads one record. `kindHeader` is the text of the header `ce_type` in CloudEvents' binary mode.
+    package func decode(_ value: UnsafeRawBufferPointer?, kindHeader: [UInt8]? = nil) -> Decoded {
+        guard let value, let base = value.baseAddress, value.count > 0 else {
+            return value == nil ? .skipped : .rejected(Rejection(.notJSON))
+        }
+        guard csj_parse(parser, plan, base, value.count, values) == CSJ_OK else { return .rejected(Rejection(.notJSON)) }
+        do throws(Rejection) {
+            guard let kind = try kind(kindHeader) else { return .skipped }
+            return .event(try event(kind))
+        } catch {
+            return .rejected(error)
+        }
+    }
+
+    private func kind(_ header: [UInt8]?) throws(Rejection) -> Mapping.Kind? {
+        if let header { return header.withUnsafeBytes { kind(named: $0) } }
+        if case .constant(let name) = mapping.kindAt { return mapping.kinds[name] }
+        guard let value = first(kindSlots) else { throw Rejection(.missingField, field: "type") }
+        guard value.type == CSJ_STRING.rawValue else { throw Rejection(.wrongField, field: "type") }
+        return kind(named: RecordDecoder.text(value))
+    }
+
+    private func kind(named text: UnsafeRawBufferPointer) -> Mapping.Kind? {
+        for (name, kind) in kindNames where name.count == text.count && name.elementsEqual(text) { return kind }
+        if mapping.kindsAreLoose {
+            let loose = RecordDecoder.lowercasedAndTrimmed(text)
+            return kindNames.first { $0.name == loose }?.kind
+        }
+        if mapping.readsCloudEventHeaders, let point = text.lastIndex(of: 0x2E) {
+            let last = text[(point + 1)...]
+            return kindNames.first { $0.name.elementsEqual(last) }?.kind
+        }
+        return nil
+    }
+
+    private static func lowercasedAndTrimmed(_ text: UnsafeRawBufferPointer) -> [UInt8] {
+        let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
+        return text.drop(while: isSpace).reversed().drop(while: isSpace).reversed().map {
+            $0 >= 0x41 && $0 <= 0x5A ? $0 + 32 : $0
+        }
+    }
+
+    private func event(_ kind: Mapping.Kind) throws(Rejection) -> DecodedEvent {
+        let customer = try identifier(.customerID, required: true)
+        guard customer.count >= 1, customer.count <= Limits.customerIDBytes else {
+            throw Rejection(.customerIDLength, field: Field.customerID.name)
+        }
+        let event = try eventIdentifier(.eventID, required: true)
+        let order = kind == .click ? event : try eventIdentifier(.orderID, required: kind == .refund)
+        let occurredAt = try time()
+        var amount: Int64?
+        if kind != .click { amount = try self.amount(required: kind == .purchase) }
+        return DecodedEvent(
+            kind: kind, customer: customer, event: event, order: order.count == 0 ? event : order, occurredAt: occurredAt,
+            amount: amount, isBackfill: isBackfill)
+    }
+
+    private var isBackfill: Bool {
+        guard let value = first(backfillSlots), value.type == CSJ_STRING.rawValue else { return false }
+        return mapping.backfillValues.contains(String(decoding: RecordDecoder.text(value), as: UTF8.self))
+    }
+
+    // MARK: Values
+
+    @inline(__always)
+    private func first(_ slots: [Int]) -> csj_value? {
+        for slot in slots where values[slot].type > CSJ_NULL.rawValue { return values[slot] }
+        return nil
+    }
+
+    @inline(__always)
+    private static func text(_ value: csj_value) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: value.bytes, count: Int(value.length))
+    }
+
+    /// The field's text or digits; nil when it is absent.
+    private func scalar(_ field: Field) throws(Rejection) -> (text: UnsafeRawBufferPointer, isNumber: Bool)? {
+        if let constant = constants[field.rawValue] {
+            return (UnsafeRawBufferPointer(constant), false)
+        }
+        guard let value = first(fieldSlots[field.rawValue]) else { return nil }
+        guard value.type == CSJ_STRING.rawValue || value.type == CSJ_NUMBER.rawValue else {
+            throw Rejection(.wrongField, field: field.name)
+        }
+        return (RecordDecoder.text(value), value.type == CSJ_NUMBER.rawValue)
+    }
+
+    /// A string, or an integer by its digits.
+    private func identifier(_ field: Field, required: Bool) throws(Rejection) -> UnsafeRawBufferPointer {
+        guard let (text, isNumber) = try scalar(field) else {
+            if required { throw Rejection(.missingField, field: field.name) }
+            return UnsafeRawBufferPointer(start: nil, count: 0)
+        }
+        if isNumber {
+            for byte in text where byte == 0x2E || byte == 0x65 || byte == 0x45 { throw Rejection(.wrongField, field: field.name) }
+        }
+        return text
+    }
+
+    private func eventIdentifier(_ field: Field, required: Bool) throws(Rejection) -> UnsafeRawBufferPointer {
+        let text = try identifier(field, required: required)
+        if text.baseAddress == nil && !required { return text }
+        guard text.count >= 1, text.count <= Limits.eventIDBytes else { throw Rejection(.eventIDLength, field: field.name) }
+        return text
+    }
+
+    private func time() throws(Rejection) -> Int64 {
+        let field = Field.occurredAt
+        guard let (text, isNumber) = try scalar(field) else { throw Rejection(.missingField, field: field.name) }
+        let instant: Int64?
+        if mapping.timeUnit == .rfc3339 {
+            instant = isNumber ? nil : CivilTime.parse(text)
+        } else {
+            instant = RecordDecoder.instant(text, unit: mapping.timeUnit)
+        }
+        guard let instant else { throw Rejection(.wrongField, field: field.name) }
+        guard instant >= Limits.earliestTime, instant < Limits.latestTime else {
+            throw Rejection(.timeOutOfRange, field: field.name)
+        }
+        return instant
+    }
+
+    /// Milliseconds of a number in `unit`; what is finer is cut off.
+    private static func instant(_ text: UnsafeRawBufferPointer, unit: TimeUnit) -> Int64? {
+        guard let decimal = try? Decimal(text) else { return nil }
+        var value = Int128(decimal.coefficient)
+        var shift = (unit == .seconds ? 3 : unit == .milliseconds ? 0 : -3) - decimal.scale
+        while shift > 0 && value != 0 {
+            let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+            if overflow { return .max }
+            value = product
+            shift -= 1
+        }
+        while shift < 0 && value != 0 && value != -1 {
+            let (quotient, remainder) = value.quotientAndRemainder(dividingBy: 10)
+            value = remainder < 0 ? quotient - 1 : quotient
+            shift += 1
+        }
+        return Int64(exactly: value) ?? .max
+    }
+
+    private func amount(required: Bool) throws(Rejection) -> Int64? {
+        let field = Field.amount.name
+        guard let (text, _) = try scalar(.amount) else {
+            if required { throw Rejection(.missingField, field: field) }
+            return nil
+        }
+        let decimal: Decimal
+        do throws(Decimal.Failure) { decimal = try Decimal(text) } catch {
+            throw Rejection(error == .tooLarge ? .amountOutOfRange : .wrongField, field: field)
+        }
+        if decimal.coefficient < 0 { throw Rejection(.negativeAmount, field: field) }
+        let minorUnits: Int64
+        do throws(ConversionFailure) { minorUnits = try converted(decimal) } catch {
+            switch error {
+            case .money(let failure): throw Rejection(failure == .tooManyDigits ? .tooManyDigits : .amountOutOfRange, field: field)
+            case .rejected(let rejection): throw rejection
+            }
+        }
+        guard minorUnits <= Limits.amountMinorUnits else { throw Rejection(.amountOutOfRange, field: field) }
+        return minorUnits
+    }
+
+    private enum ConversionFailure: Error {
+        case money(Decimal.MoneyFailure)
+        case rejected(Rejection)
+    }
+
+    private func converted(_ amount: Decimal) throws(ConversionFailure) -> Int64 {
+        do {
+            guard let (text, isNumber) = try scalar(.currency) else { return try amount.minorUnits(exponent: money.exponent) }
+            if isNumber { throw Rejection(.wrongField, field: Field.currency.name) }
+            if currencyName.elementsEqual(text) { return try amount.minorUnits(exponent: money.exponent) }
+            guard let (_, rate) = rates.first(where: { $0.name.elementsEqual(text) }) else {
+                throw Rejection(.unknownCurrency, field: Field.currency.name)
+            }
+            _ = try amount.minorUnits(exponent: rate.exponent)
+            return try amount.converted(rate: rate.rate, exponent: money.exponent)
+        } catch let error as Rejection {
+            throw .rejected(error)
+        } catch let error as Decimal.MoneyFailure {
+            throw .money(error)
+        } catch {
+            preconditionFailure("no other error is thrown")
+        }
+    }
+}

@@ -1,0 +1,45 @@
+// A customer's state as one line of NDJSON.
+import Model
+import Rules
+
+package enum StateLine {
+    /// Every key always there; what is absent is null.
+    package static func append(_ customer: CustomerView, rules: Ruleset, to buffer: ByteBuffer) {
+        buffer.append(contentsOf: "{\"customer_id\":")
+        buffer.appendJSON(customer.id)
+        for (ladder, rung) in zip(rules.ladders, customer.rungs) {
+            buffer.append(contentsOf: ",")
+            buffer.appendJSON(ladder.source.name)
+            buffer.append(contentsOf: ":")
+            buffer.appendJSON(rung)
+        }
+        buffer.append(contentsOf: ",\"recency\":")
+        if let recency = customer.recency { buffer.appendNumber(recency) } else { buffer.append(contentsOf: "null") }
+        buffer.append(contentsOf: ",\"orders_total\":")
+        buffer.appendNumber(customer.ordersTotal)
+        buffer.append(contentsOf: ",\"spend_total\":")
+        buffer.appendMoney(customer.spendTotal, exponent: rules.currencyExponent)
+        let order = rules.windows.indices.sorted { rules.windows[$0] < rules.windows[$1] }
+        buffer.append(contentsOf: ",\"orders\":{")
+        for (place, window) in order.enumerated() {
+            buffer.append(contentsOf: "\(place == 0 ? "" : ",")\"\(rules.windows[window])d\":\(customer.windows[window].orders)")
+        }
+        buffer.append(contentsOf: "},\"spend\":{")
+        for (place, window) in order.enumerated() {
+            buffer.append(contentsOf: "\(place == 0 ? "" : ",")\"\(rules.windows[window])d\":")
+            buffer.appendMoney(customer.windows[window].spend, exponent: rules.currencyExponent)
+        }
+        buffer.append(contentsOf: "},\"first_seen\":")
+        buffer.appendInstant(customer.firstSeen)
+        buffer.append(contentsOf: ",\"last_event\":")
+        buffer.appendInstant(customer.lastEvent)
+        buffer.append(contentsOf: ",\"last_order\":")
+        buffer.appendInstant(customer.lastOrder)
+        buffer.append(contentsOf: ",\"warnings\":[")
+        for (place, warning) in customer.warnings.enumerated() {
+            if place > 0 { buffer.append(contentsOf: ",") }
+            buffer.appendJSON(warning)
+        }
+        buffer.append(contentsOf: "]}\n")
+    }
+}

@@ -1,0 +1,266 @@
+// One event and its customer: what it changes, before anything is decided.
+import CXXHash
+import Model
+import Rules
+
+extension Engine {
+    /// Applies one event at max(clock, `at`), after this customer's own deadlines up to then.
+    package func apply(_ input: EngineInput, at: Int64) -> Outcome {
+        let instant = max(clock ?? .min, at)
+        let hash = table.hash(input.customer)
+        let ordinal: Int
+        if let known = table.find(input.customer, hash: hash) {
+            ordinal = known
+            let row = table.row(known)
+            if let refusal = refusal(row, at: instant) { return .refused(refusal) }
+            clock = instant
+            preserve(ordinal)
+            catchUpVersion(ordinal, row)
+            while row.pointee.due <= instant { fireDeadline(ordinal, row) }
+            prune(row, at: instant)
+        } else {
+            if table.count >= Limits.customersPerShard { return .refused(.customers) }
+            clock = instant
+            ordinal = table.add(input.customer, hash: hash)
+            wheel.grow(toHold: table.count)
+            start(table.row(ordinal), input)
+        }
+        let row = table.row(ordinal)
+        let outcome: Outcome
+        switch input.kind {
+        case .purchase: outcome = purchase(input, row, at: instant)
+        case .refund: outcome = refund(input, row, at: instant)
+        case .click: outcome = click(input, row, at: instant)
+        }
+        if outcome != .duplicate {
+            row.pointee.firstSeen = min(row.pointee.firstSeen, input.occurredAt)
+            row.pointee.lastEvent = max(row.pointee.lastEvent, input.occurredAt)
+            decide(ordinal, row, at: instant, cause: .event, mute: input.mute, event: input.event)
+        }
+        wheel.update(ordinal, row)
+        return outcome
+    }
+
+    private func start(_ row: UnsafeMutablePointer<CustomerRow>, _ input: EngineInput) {
+        row.pointee.due = CustomerRow.never
+        row.pointee.queued = CustomerRow.never
+        row.pointee.firstSeen = input.occurredAt
+        row.pointee.lastEvent = input.occurredAt
+        row.pointee.activity0 = -1
+        let none = CustomerRow.noRung
+        row.pointee.rungs = (none, none, none, none)
+        row.pointee.version = UInt8(truncatingIfNeeded: versionNumber)
+    }
+
+    /// A refusal leaves no trace, not even a moved clock; so it is found before anything is touched.
+    @inline(__always)
+    private func refusal(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Outcome.Refusal? {
+        if Int(row.pointee.entryCount) + 2 > Limits.entriesPerCustomer && survivors(row, at: instant) + 2 > Limits.entriesPerCustomer {
+            return .entries
+        }
+        // What is inside the longest window is bounded by entries times the largest amount.
+        return row.pointee.agedNet > Limits.spendMinorUnits ? .spend : nil
+    }
+
+    /// Entries that `prune` would leave at `instant`, warnings aside.
+    private func survivors(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Int {
+        let oldest = day(at: instant).day - Int64(rules.longestWindow)
+        let entries = store.pointer(row.pointee.entries)
+        return (0..<Int(row.pointee.entryCount)).count { entries[$0].kind != .warning && entries[$0].day > oldest }
+    }
+
+    // MARK: Entries
+
+    func find(_ kind: Entry.Kind, _ key: UInt64, _ row: UnsafeMutablePointer<CustomerRow>) -> UnsafeMutablePointer<Entry>? {
+        let count = Int(row.pointee.entryCount)
+        if count == 0 { return nil }
+        let entries = store.pointer(row.pointee.entries)
+        for index in 0..<count where entries[index].key == key && entries[index].kind == kind { return entries + index }
+        return nil
+    }
+
+    func append(_ entry: Entry, _ row: UnsafeMutablePointer<CustomerRow>) {
+        let count = Int(row.pointee.entryCount)
+        if count == 0 {
+            row.pointee.entryOrder = 0
+            row.pointee.entries = store.allocate(order: 0)
+        } else if count == 1 << Int(row.pointee.entryOrder) {
+            moveEntries(row, toOrder: Int(row.pointee.entryOrder) + 1)
+        }
+        store.pointer(row.pointee.entries)[count] = entry
+        row.pointee.entryCount += 1
+    }
+
+    func remove(_ index: Int, _ row: UnsafeMutablePointer<CustomerRow>) {
+        let entries = store.pointer(row.pointee.entries)
+        let last = Int(row.pointee.entryCount) - 1
+        entries[index] = entries[last]
+        row.pointee.entryCount -= 1
+        if last == 0 {
+            store.release(row.pointee.entries, order: Int(row.pointee.entryOrder))
+        } else if last * 4 <= 1 << Int(row.pointee.entryOrder) {
+            moveEntries(row, toOrder: Int(row.pointee.entryOrder) - 1)
+        }
+    }
+
+    private func moveEntries(_ row: UnsafeMutablePointer<CustomerRow>, toOrder order: Int) {
+        let block = store.allocate(order: order)
+        store.pointer(block).update(from: store.pointer(row.pointee.entries), count: Int(row.pointee.entryCount))
+        store.release(row.pointee.entries, order: Int(row.pointee.entryOrder))
+        row.pointee.entries = block
+        row.pointee.entryOrder = UInt8(order)
+    }
+
+    private func entry(_ kind: Entry.Kind, key: UInt64, time: Int64, value: Int64, flags: Entry.Flags = []) -> Entry {
+        Entry(
+            kind, key: key, time: time, dayDistance: Entry.dayDistance(time, rules.constants.zone), value: value, flags: flags)
+    }
+
+    private func orderKey(_ input: EngineInput) -> UInt64 { rfmd_hash64(input.order.baseAddress, input.order.count, key) }
+
+    /// `space` keeps lines and refunds apart: a shop may give both events of an order one id.
+    private func eventKey(_ input: EngineInput, orderKey: UInt64, space: UInt64) -> UInt64 {
+        rfmd_hash64(input.event.baseAddress, input.event.count, orderKey &+ space)
+    }
+
+    // MARK: Kinds
+
+    private func isInside(_ time: Int64, at instant: Int64) -> Bool {
+        rules.constants.zone.day(of: time) > day(at: instant).day - Int64(rules.longestWindow)
+    }
+
+    private func purchase(_ input: EngineInput, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Outcome {
+        let amount = input.amount ?? 0
+        guard isInside(input.occurredAt, at: instant) else {
+            age(row, time: input.occurredAt, net: amount)
+            return .accepted
+        }
+        let orderKey = orderKey(input)
+        let eventKey = input.addsToOrder ? eventKey(input, orderKey: orderKey, space: 1) : 0
+        if let order = find(.order, orderKey, row) {
+            if !input.addsToOrder || find(.seen, eventKey, row) != nil { return .duplicate }
+            order.pointee.value += amount
+            if input.occurredAt < order.pointee.time { order.pointee.setTime(input.occurredAt, zone: rules.constants.zone) }
+        } else {
+            var order = entry(.order, key: orderKey, time: input.occurredAt, value: amount)
+            takePendingRefunds(into: &order, row)
+            append(order, row)
+        }
+        if input.addsToOrder {
+            append(entry(.seen, key: eventKey, time: input.occurredAt, value: Int64(bitPattern: orderKey)), row)
+        }
+        return .accepted
+    }
+
+    private func takePendingRefunds(into order: inout Entry, _ row: UnsafeMutablePointer<CustomerRow>) {
+        var index = 0
+        while index < Int(row.pointee.entryCount) {
+            let entry = store.pointer(row.pointee.entries)[index]
+            guard entry.kind == .pendingRefund, entry.key == order.key else {
+                index += 1
+                continue
+            }
+            order.value -= entry.value
+            order.flags.insert(.refunded)
+            if entry.flags.contains(.wiped) { order.flags.insert(.wiped) }
+            remove(index, row)
+        }
+    }
+
+    private func refund(_ input: EngineInput, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Outcome {
+        let orderKey = orderKey(input)
+        let eventKey = eventKey(input, orderKey: orderKey, space: 2)
+        let seen = entry(.seen, key: eventKey, time: input.occurredAt, value: Int64(bitPattern: orderKey))
+        let wiped: Entry.Flags = input.amount == nil ? .wiped : []
+        if let order = find(.order, orderKey, row) {
+            if find(.seen, eventKey, row) != nil { return .duplicate }
+            order.pointee.value -= input.amount ?? 0
+            order.pointee.flags.formUnion([.refunded, wiped])
+            append(seen, row)
+            return .accepted
+        }
+        guard isInside(input.occurredAt, at: instant) else { return .accepted }
+        if find(.seen, eventKey, row) != nil { return .duplicate }
+        append(entry(.pendingRefund, key: orderKey, time: input.occurredAt, value: input.amount ?? 0, flags: wiped), row)
+        append(seen, row)
+        return .unmatchedRefund
+    }
+
+    private func click(_ input: EngineInput, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Outcome {
+        if input.clickDeduplication > 0 {
+            let eventKey = rfmd_hash64(input.event.baseAddress, input.event.count, key &+ 3)
+            if let earlier = find(.click, eventKey, row) {
+                if instant - earlier.pointee.time < input.clickDeduplication { return .duplicate }
+                earlier.pointee.setTime(instant, zone: rules.constants.zone)
+                earlier.pointee.value = input.clickDeduplication
+            } else {
+                append(entry(.click, key: eventKey, time: instant, value: input.clickDeduplication), row)
+            }
+        }
+        let happened = min(input.occurredAt, instant)
+        let constants = rules.constants
+        if row.pointee.activity0 < 0 {
+            (row.pointee.activity0, row.pointee.activity1, row.pointee.activityAt) = (1, 1, happened)
+        } else if happened >= row.pointee.activityAt {
+            let age = Double(happened - row.pointee.activityAt)
+            row.pointee.activity0 = row.pointee.activity0 * Exponential.exp2(-age / constants.halfLife0) + 1
+            row.pointee.activity1 = row.pointee.activity1 * Exponential.exp2(-age / constants.halfLife1) + 1
+            row.pointee.activityAt = happened
+        } else {
+            let age = Double(row.pointee.activityAt - happened)
+            row.pointee.activity0 += Exponential.exp2(-age / constants.halfLife0)
+            row.pointee.activity1 += Exponential.exp2(-age / constants.halfLife1)
+        }
+        return .accepted
+    }
+
+    // MARK: The longest window
+
+    /// An order that is outside the longest window: only its number, net, first and last time are kept.
+    private func age(_ row: UnsafeMutablePointer<CustomerRow>, time: Int64, net: Int64) {
+        row.pointee.agedFirst = row.pointee.agedCount == 0 ? time : min(row.pointee.agedFirst, time)
+        row.pointee.agedLast = row.pointee.agedCount == 0 ? time : max(row.pointee.agedLast, time)
+        row.pointee.agedCount += 1
+        row.pointee.agedNet += net
+    }
+
+    /// Drops what has left the longest window at `instant`, and what is of no use any more.
+    func prune(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) {
+        if row.pointee.entryCount == 0 { return }
+        let oldest = day(at: instant).day - Int64(rules.longestWindow)
+        var index = 0
+        var dropped = false
+        while index < Int(row.pointee.entryCount) {
+            let entry = store.pointer(row.pointee.entries)[index]
+            let goes: Bool
+            switch entry.kind {
+            case .order:
+                goes = entry.day <= oldest
+                if goes && !entry.isWhollyRefunded { age(row, time: entry.time, net: entry.net) }
+            case .pendingRefund: goes = entry.day <= oldest
+            case .click: goes = instant - entry.time >= entry.value
+            case .seen, .warning: goes = false
+            }
+            if goes {
+                remove(index, row)
+                dropped = true
+            } else {
+                index += 1
+            }
+        }
+        if dropped { pruneSeen(row, oldest: oldest) }
+    }
+
+    /// A seen event is kept as long as its order is, or its own day is inside.
+    private func pruneSeen(_ row: UnsafeMutablePointer<CustomerRow>, oldest: Int64) {
+        var index = 0
+        while index < Int(row.pointee.entryCount) {
+            let entry = store.pointer(row.pointee.entries)[index]
+            if entry.kind == .seen, entry.day <= oldest, find(.order, UInt64(bitPattern: entry.value), row) == nil {
+                remove(index, row)
+            } else {
+                index += 1
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+// A decision: what a customer's rungs and warnings are at an instant, what that changes, and when it next can change.
+import Model
+import Rules
+
+extension Engine {
+    /// Decides everything about one customer at `instant` and sets his next deadline. His deadlines before it have fired.
+    func decide(
+        _ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64, cause: Cause, mute: Mute,
+        event: UnsafeRawBufferPointer?
+    ) {
+        if cause != .event { prune(row, at: instant) }
+        let features = features(row, at: instant)
+        let decision = Decision(
+            ordinal: ordinal, instant: instant, cause: cause, mute: mute, event: event,
+            recency: features.ordersTotal == 0 ? -1 : Int32(truncatingIfNeeded: features.recency))
+        var due = Int64.max
+        for ladder in 0..<rules.ladders.count {
+            let (rung, next) = rules.ladders[ladder].decide(features, rules.constants)
+            if let next { due = min(due, next) }
+            ladderTexts[ladder] = rules.ladders[ladder].text(ofRung: rung)
+            let before = row.pointee.rung(ladder)
+            if Int(before) != rung {
+                row.pointee.setRung(ladder, UInt8(rung))
+                if mute == .none {
+                    emit(
+                        decision, .rungChanged, name: names.ladders[ladder], from: rungName(ladder, before),
+                        to: names.rungs[ladder][rung], rung: rung, raisedAt: 0)
+                }
+            }
+        }
+        for warning in 0..<rules.warnings.count {
+            due = min(due, decideWarning(warning, row, features, decision))
+        }
+        row.pointee.due = due
+    }
+
+    struct Decision {
+        var ordinal: Int
+        var instant: Int64
+        var cause: Cause
+        var mute: Mute
+        var event: UnsafeRawBufferPointer?
+        var recency: Int32
+    }
+
+    private func rungName(_ ladder: Int, _ rung: UInt8) -> UnsafeRawBufferPointer? {
+        if rung == CustomerRow.noRung { return nil }
+        // A rung that the new version does not have goes by its old name.
+        if Int(rung) >= Engine.goneRung { return goneNames(ladder, rung) }
+        return names.rungs[ladder][Int(rung)]
+    }
+
+    /// Returns when this warning next needs a decision.
+    private func decideWarning(
+        _ index: Int, _ row: UnsafeMutablePointer<CustomerRow>, _ features: Features, _ decision: Decision
+    ) -> Int64 {
+        let warning = rules.warnings[index]
+        let (holds, change) = warning.program.nextChange(features, rules.constants)
+        let next = change ?? .max
+        let entry = find(.warning, warning.key, row)
+        let cooled = entry.map { $0.pointee.time + warning.source.cooldown } ?? .min
+        if let entry, entry.pointee.flags.contains(.open) {
+            if holds { return next }
+            let raiseMuted = entry.pointee.flags.contains(.muted)
+            entry.pointee.flags.subtract([.open, .muted])
+            if decision.mute == .none && !raiseMuted { emitWarning(index, .warningResolved, decision, raisedAt: entry.pointee.time) }
+        } else if holds {
+            if decision.instant < cooled { return cooled }
+            let flags: Entry.Flags = decision.mute == .backfill ? [.open, .muted] : .open
+            let raise = Entry(.warning, key: warning.key, time: decision.instant, value: 0, flags: flags)
+            if let entry { entry.pointee = raise } else { append(raise, row) }
+            if decision.mute == .none { emitWarning(index, .warningRaised, decision, raisedAt: decision.instant) }
+            return next
+        }
+        // It does not hold. It can be raised when it holds again, but not before it has cooled down.
+        return next == .max ? .max : max(next, cooled)
+    }
+
+    private func emitWarning(_ index: Int, _ kind: EffectKind, _ decision: Decision, raisedAt: Int64) {
+        emit(
+            decision, kind, name: names.warnings[index], from: nil, to: names.severities[index], rung: 0, raisedAt: raisedAt)
+    }
+
+    func emit(
+        _ decision: Decision, _ kind: EffectKind, name: UnsafeRawBufferPointer, from: UnsafeRawBufferPointer?,
+        to: UnsafeRawBufferPointer, rung: Int, raisedAt: Int64
+    ) {
+        let empty = UnsafeRawBufferPointer(start: nil, count: 0)
+        withUnsafeTemporaryAllocation(of: (orders: Int64, spend: Int64).self, capacity: Limits.windows) { windows in
+            let count = rules.windows.count
+            for window in 0..<count { windows[window] = (windowValues[window].orders, windowValues[window].spend) }
+            table.withID(decision.ordinal) { id in
+                effects.appendEffect(
+                    kind, cause: decision.cause, rung: UInt8(rung), decidedAt: decision.instant, raisedAt: raisedAt,
+                    recency: decision.recency, windows: UnsafeBufferPointer(rebasing: windows[..<count]),
+                    texts: [name, from ?? empty, to, id, decision.event ?? empty])
+            }
+        }
+        effectCount += 1
+    }
+
+    /// Everything that rules may ask about, at `instant`; valid until the next call.
+    func features(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Features {
+        let today = day(at: instant)
+        var features = Features(
+            instant: instant, day: today.day, dayEnds: today.ends, dayGoesBack: today.goesBack, windows: windowValues,
+            ladderTexts: ladderTexts)
+        let windowCount = rules.constants.windows.count
+        for window in 0..<windowCount { windowValues[window] = WindowValues() }
+        features.ordersTotal = Int64(row.pointee.agedCount)
+        features.spendTotal = row.pointee.agedNet
+        features.firstOrder = row.pointee.agedFirst
+        features.lastOrder = row.pointee.agedLast
+        var lastEntry = -1
+        let count = Int(row.pointee.entryCount)
+        if count > 0 {
+            let entries = store.pointer(row.pointee.entries)
+            for index in 0..<count where entries[index].kind == .order {
+                let net = entries[index].net
+                if net == 0 && entries[index].flags.contains(.refunded) { continue }
+                let time = entries[index].time
+                if features.ordersTotal == 0 || time < features.firstOrder { features.firstOrder = time }
+                if features.ordersTotal == 0 || time >= features.lastOrder {
+                    features.lastOrder = time
+                    lastEntry = index
+                }
+                features.ordersTotal += 1
+                features.spendTotal += net
+                let day = entries[index].day
+                for window in 0..<windowCount where today.day - day < Int64(rules.constants.windows[window]) {
+                    windowValues[window].orders += 1
+                    windowValues[window].spend += net
+                    windowValues[window].oldestDay = min(windowValues[window].oldestDay, day)
+                }
+            }
+            if lastEntry >= 0 { features.lastOrderDay = entries[lastEntry].day }
+        }
+        if lastEntry < 0 && features.ordersTotal > 0 {
+            features.lastOrderDay = rules.constants.zone.day(of: features.lastOrder)
+        }
+        features.lastEvent = row.pointee.lastEvent
+        features.activity0 = row.pointee.activity0
+        features.activity1 = row.pointee.activity1
+        features.activityAt = row.pointee.activityAt
+        return features
+    }
+}

@@ -1,0 +1,216 @@
+// The state of a shard as bytes: in parts while it goes on changing, and back.
+import CXXHash
+import Model
+import Rules
+
+/// A snapshot on its way out. Its point is the moment when it was begun.
+struct SnapshotCursor {
+    /// Customers at that moment.
+    var count: Int
+    /// Customers below it are written.
+    var next = 0
+    /// Customers at or above `next` that were copied before they changed.
+    var copied = OrdinalSet()
+    /// Those copies, until they are taken.
+    var held = ByteBuffer(capacity: 1 << 16)
+}
+
+extension Engine {
+    /// A state that cannot be restored; `reason` says what is wrong.
+    package struct DamagedState: Error {
+        package var reason: String
+    }
+
+    // MARK: Out
+
+    /// Begins a snapshot: everything that is not about one customer. Only between slices.
+    package func beginSnapshot(into buffer: ByteBuffer) {
+        endSnapshot()
+        var cursor = SnapshotCursor(count: table.count)
+        cursor.copied.grow(toHold: table.count + 1)
+        snapshot = cursor
+        buffer.append(clock == nil ? UInt8(0) : 1)
+        buffer.append(clock ?? 0)
+        buffer.append(UInt32(fireCursor))
+        buffer.append(versionNumber)
+        buffer.append(UInt64(table.count))
+        buffer.append(sweep == nil ? UInt8(0) : 1)
+        buffer.append(UInt32(sweep?.cursor ?? 0))
+        buffer.append(sweep?.clock ?? 0)
+    }
+
+    /// Bytes held back for the writer: customers who changed before their turn.
+    package var snapshotHeld: Int { snapshot?.held.count ?? 0 }
+
+    /// Writes the next customers, about `limit` bytes of them; false when none is left.
+    package func continueSnapshot(into buffer: ByteBuffer, limit: Int) -> Bool {
+        guard var cursor = snapshot else { return false }
+        buffer.append(contentsOf: cursor.held.bytes)
+        cursor.held.removeAll()
+        while cursor.next < cursor.count && buffer.count < limit {
+            if !cursor.copied.contains(cursor.next) { encode(cursor.next, into: buffer) }
+            cursor.next += 1
+        }
+        snapshot = cursor
+        return cursor.next < cursor.count
+    }
+
+    package func endSnapshot() {
+        snapshot?.copied.deallocate()
+        snapshot = nil
+    }
+
+    /// Copies a customer who is about to change and whose turn has not come.
+    @inline(__always)
+    func preserve(_ ordinal: Int) {
+        if snapshot != nil { copyBeforeChange(ordinal) }
+    }
+
+    private func copyBeforeChange(_ ordinal: Int) {
+        guard let cursor = snapshot, ordinal < cursor.count, ordinal >= cursor.next, !cursor.copied.contains(ordinal) else { return }
+        encode(ordinal, into: cursor.held)
+        snapshot?.copied.insert(ordinal)
+    }
+
+    /// Ordinal (4), row fields, id, entries.
+    private func encode(_ ordinal: Int, into buffer: ByteBuffer) {
+        let row = table.row(ordinal).pointee
+        buffer.append(UInt32(ordinal))
+        buffer.append(row.idLength)
+        table.withID(ordinal) { buffer.append(contentsOf: $0) }
+        for value in [row.due, row.firstSeen, row.lastEvent, row.agedNet, row.agedFirst, row.agedLast, row.activityAt] {
+            buffer.append(value)
+        }
+        buffer.append(row.activity0.bitPattern)
+        buffer.append(row.activity1.bitPattern)
+        buffer.append(row.agedCount)
+        for rung in [row.rungs.0, row.rungs.1, row.rungs.2, row.rungs.3, row.version] { buffer.append(rung) }
+        buffer.append(row.entryCount)
+        if row.entryCount > 0 {
+            buffer.append(
+                contentsOf: UnsafeRawBufferPointer(
+                    start: store.pointer(row.entries), count: Int(row.entryCount) * MemoryLayout<Entry>.stride))
+        }
+    }
+
+    /// A digest of the whole state: the same for the same state, whatever the way that led to it.
+    package func stateDigest() -> Digest {
+        let buffer = ByteBuffer(capacity: 4_096)
+        buffer.append(clock ?? .min)
+        buffer.append(UInt32(fireCursor))
+        buffer.append(UInt64(table.count))
+        var digest = Digest(of: buffer.bytes)
+        for ordinal in 0..<table.count {
+            buffer.removeAll()
+            encode(ordinal, into: buffer)
+            let one = Digest(of: buffer.bytes)
+            digest.high &+= one.high
+            digest.low &+= one.low
+        }
+        return digest
+    }
+
+    // MARK: In
+
+    /// Restores what `beginSnapshot` wrote, into an engine without customers. `oldRules` are those of the version before, for a
+    /// version that had not yet reached every customer.
+    package func restoreHeader(_ bytes: UnsafeRawBufferPointer, oldRules: Ruleset?) throws(DamagedState) {
+        do {
+            var reader = ByteReader(bytes)
+            let hasClock: UInt8 = try reader.read()
+            let clock: Int64 = try reader.read()
+            fireCursor = Int(try reader.read(UInt32.self))
+            versionNumber = try reader.read()
+            let count: UInt64 = try reader.read()
+            let sweeps: UInt8 = try reader.read()
+            let sweepCursor = Int(try reader.read(UInt32.self))
+            let sweepClock: Int64 = try reader.read()
+            guard reader.remaining == 0, count <= UInt64(Limits.customersPerShard), hasClock <= 1, sweeps <= 1 else {
+                throw DamagedState(reason: "the header of the state is out of range")
+            }
+            self.clock = hasClock == 1 ? clock : nil
+            table.reserve(Int(count))
+            wheel.grow(toHold: Int(count))
+            restoring = Restoring(expected: Int(count))
+            restoring?.placed.grow(toHold: Int(count) + 1)
+            if sweeps == 1 {
+                guard let oldRules else { throw DamagedState(reason: "the version before is needed and not known") }
+                sweep = Sweep(cursor: sweepCursor, clock: sweepClock, oldRules: oldRules, oldNames: RuleNames(oldRules))
+            }
+        } catch let error as DamagedState { throw error } catch { throw DamagedState(reason: "the header of the state is cut off") }
+    }
+
+    /// Restores customers that `continueSnapshot` wrote, in any order.
+    package func restoreCustomers(_ bytes: UnsafeRawBufferPointer) throws(DamagedState) {
+        do {
+            var reader = ByteReader(bytes)
+            while reader.remaining > 0 { try decodeCustomer(&reader) }
+        } catch let error as DamagedState { throw error } catch { throw DamagedState(reason: "a customer is cut off") }
+    }
+
+    private func decodeCustomer(_ reader: inout ByteReader) throws {
+        let start = reader.offset
+        let ordinal = Int(try reader.read(UInt32.self))
+        let idLength: UInt8 = try reader.read()
+        _ = try reader.readBytes(Int(idLength) + 7 * 8 + 2 * 8 + 4 + 5)
+        let entryCount: UInt16 = try reader.read()
+        let entries = try reader.readBytes(Int(entryCount) * MemoryLayout<Entry>.stride)
+        for index in 0..<Int(entryCount) {
+            let entry = entries.loadUnaligned(fromByteOffset: index * MemoryLayout<Entry>.stride, as: Entry.self)
+            guard entry.isValid else { throw DamagedState(reason: "customer \(ordinal) has an entry of no kind") }
+        }
+        guard let restoring, idLength > 0, ordinal < restoring.expected, Int(entryCount) <= 1 << EntryStore.largestOrder else {
+            throw DamagedState(reason: "customer \(ordinal) is out of range")
+        }
+        guard !restoring.placed.contains(ordinal) else { throw DamagedState(reason: "customer \(ordinal) comes twice") }
+        self.restoring?.placed.insert(ordinal)
+        try place(UnsafeRawBufferPointer(rebasing: reader.bytes[start..<reader.offset]), ordinal)
+    }
+
+    private func place(_ raw: UnsafeRawBufferPointer, _ ordinal: Int) throws {
+        var reader = ByteReader(raw)
+        _ = try reader.read(UInt32.self)
+        let id = try reader.readBytes(Int(try reader.read(UInt8.self)))
+        let hash = table.hash(id)
+        guard table.find(id, hash: hash) == nil else { throw DamagedState(reason: "two customers have one id") }
+        table.place(id, hash: hash, at: ordinal)
+        let row = table.row(ordinal)
+        row.pointee.due = try reader.read()
+        row.pointee.firstSeen = try reader.read()
+        row.pointee.lastEvent = try reader.read()
+        row.pointee.agedNet = try reader.read()
+        row.pointee.agedFirst = try reader.read()
+        row.pointee.agedLast = try reader.read()
+        row.pointee.activityAt = try reader.read()
+        row.pointee.activity0 = Double(bitPattern: try reader.read())
+        row.pointee.activity1 = Double(bitPattern: try reader.read())
+        row.pointee.agedCount = try reader.read()
+        row.pointee.rungs = (try reader.read(), try reader.read(), try reader.read(), try reader.read())
+        row.pointee.version = try reader.read()
+        let entryCount: UInt16 = try reader.read()
+        if entryCount > 0 {
+            let order = EntryStore.order(for: Int(entryCount))
+            row.pointee.entries = store.allocate(order: order)
+            row.pointee.entryOrder = UInt8(order)
+            row.pointee.entryCount = entryCount
+            let bytes = try reader.readBytes(Int(entryCount) * MemoryLayout<Entry>.stride)
+            UnsafeMutableRawPointer(store.pointer(row.pointee.entries)).copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+        }
+        row.pointee.queued = CustomerRow.never
+        wheel.file(ordinal, row)
+    }
+
+    /// Ends a restore: the state must be whole.
+    package func finishRestore() throws(DamagedState) {
+        guard let restoring, restoring.expected == restoring.placed.count else {
+            throw DamagedState(reason: "customers are missing")
+        }
+        restoring.placed.deallocate()
+        self.restoring = nil
+    }
+
+    struct Restoring {
+        var expected: Int
+        var placed = OrdinalSet()
+    }
+}

@@ -1,0 +1,86 @@
+// Memory for entries: a buddy allocator over segments, so that blocks that customers outgrow are joined and used again.
+
+/// Blocks of 1, 2, 4 ... 16,384 entries. A block is named by the number of its first entry.
+struct EntryStore {
+    static let segmentShift = 14
+    static let largestOrder = 14
+    private static let none = UInt32.max
+    /// In `states`: the block that begins here is free and has this order; otherwise 0.
+    private static let freeMark: UInt8 = 0x80
+
+    private var entries: SegmentedArray<Entry>
+    private var states: SegmentedArray<UInt8>
+    /// First free block of each order; blocks of one order are linked through their own memory.
+    private var free = [UInt32](repeating: EntryStore.none, count: EntryStore.largestOrder + 1)
+
+    init() {
+        entries = SegmentedArray(shift: EntryStore.segmentShift)
+        states = SegmentedArray(shift: EntryStore.segmentShift)
+    }
+
+    var bytes: Int { entries.bytes + states.bytes }
+
+    func deallocate() {
+        entries.deallocate()
+        states.deallocate()
+    }
+
+    @inline(__always)
+    func pointer(_ block: UInt32) -> UnsafeMutablePointer<Entry> { entries.pointer(Int(block)) }
+
+    /// Order of the smallest block that holds `count` entries.
+    static func order(for count: Int) -> Int { count <= 1 ? 0 : Int.bitWidth - (count - 1).leadingZeroBitCount }
+
+    mutating func allocate(order: Int) -> UInt32 {
+        var found = order
+        while found <= EntryStore.largestOrder && free[found] == EntryStore.none { found += 1 }
+        if found > EntryStore.largestOrder {
+            let first = UInt32(entries.capacity)
+            entries.grow(toHold: entries.capacity + 1)
+            states.grow(toHold: entries.capacity)
+            push(first, order: EntryStore.largestOrder)
+            found = EntryStore.largestOrder
+        }
+        let block = free[found]
+        unlink(block, order: found)
+        while found > order {
+            found -= 1
+            push(block + (1 << UInt32(found)), order: found)
+        }
+        return block
+    }
+
+    mutating func release(_ block: UInt32, order: Int) {
+        var block = block
+        var order = order
+        while order < EntryStore.largestOrder {
+            let buddy = block ^ (1 << UInt32(order))
+            guard states[Int(buddy)] == EntryStore.freeMark | UInt8(order) else { break }
+            unlink(buddy, order: order)
+            block = min(block, buddy)
+            order += 1
+        }
+        push(block, order: order)
+    }
+
+    // A free block's first entry holds its neighbours: key = next, value = previous.
+
+    private mutating func push(_ block: UInt32, order: Int) {
+        let next = free[order]
+        let entry = pointer(block)
+        entry.pointee.key = UInt64(next)
+        entry.pointee.value = Int64(EntryStore.none)
+        if next != EntryStore.none { pointer(next).pointee.value = Int64(block) }
+        free[order] = block
+        states[Int(block)] = EntryStore.freeMark | UInt8(order)
+    }
+
+    private mutating func unlink(_ block: UInt32, order: Int) {
+        let entry = pointer(block)
+        let next = UInt32(entry.pointee.key)
+        let previous = UInt32(entry.pointee.value)
+        if next != EntryStore.none { pointer(next).pointee.value = Int64(previous) }
+        if previous == EntryStore.none { free[order] = next } else { pointer(previous).pointee.key = UInt64(next) }
+        states[Int(block)] = 0
+    }
+}

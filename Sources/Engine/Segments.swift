@@ -1,0 +1,118 @@
+// Memory that grows by segments: nothing is ever moved, so growth costs no pause and no copy.
+
+/// An array of plain values in segments of 2^`shift`; values are zero bytes until they are written.
+struct SegmentedArray<Element: BitwiseCopyable> {
+    private let shift: Int
+    private let mask: Int
+    private(set) var segments: UnsafeMutablePointer<UnsafeMutablePointer<Element>>
+    private var segmentCount = 0
+    private var directoryCapacity = 64
+
+    init(shift: Int) {
+        self.shift = shift
+        mask = (1 << shift) - 1
+        segments = .allocate(capacity: directoryCapacity)
+    }
+
+    var capacity: Int { segmentCount << shift }
+
+    /// Bytes taken from the system.
+    var bytes: Int { (segmentCount << shift) * MemoryLayout<Element>.stride }
+
+    @inline(__always)
+    func pointer(_ index: Int) -> UnsafeMutablePointer<Element> { segments[index >> shift] + (index & mask) }
+
+    @inline(__always)
+    subscript(index: Int) -> Element {
+        get { pointer(index).pointee }
+        nonmutating set { pointer(index).pointee = newValue }
+    }
+
+    mutating func grow(toHold count: Int) {
+        while capacity < count {
+            if segmentCount == directoryCapacity {
+                let larger = UnsafeMutablePointer<UnsafeMutablePointer<Element>>.allocate(capacity: directoryCapacity * 2)
+                larger.update(from: segments, count: segmentCount)
+                segments.deallocate()
+                segments = larger
+                directoryCapacity *= 2
+            }
+            let size = MemoryLayout<Element>.stride << shift
+            let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+            memory.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+            segments[segmentCount] = memory.bindMemory(to: Element.self, capacity: 1 << shift)
+            segmentCount += 1
+        }
+    }
+
+    func deallocate() {
+        for segment in 0..<segmentCount { segments[segment].deallocate() }
+        segments.deallocate()
+    }
+}
+
+/// A set of customers as bits, with a summary of which words hold any, so that the next member is found without a walk.
+struct OrdinalSet {
+    private var words: SegmentedArray<UInt64>
+    private var summary: SegmentedArray<UInt64>
+    private(set) var count = 0
+    private var reach = 0
+
+    init() {
+        words = SegmentedArray(shift: 10)
+        summary = SegmentedArray(shift: 8)
+    }
+
+    func deallocate() {
+        words.deallocate()
+        summary.deallocate()
+    }
+
+    mutating func grow(toHold ordinals: Int) {
+        reach = max(reach, ordinals)
+        words.grow(toHold: (reach >> 6) + 1)
+        summary.grow(toHold: (reach >> 12) + 1)
+    }
+
+    func contains(_ ordinal: Int) -> Bool {
+        ordinal < reach && words[ordinal >> 6] & (1 << UInt64(ordinal & 63)) != 0
+    }
+
+    mutating func insert(_ ordinal: Int) {
+        let bit: UInt64 = 1 << UInt64(ordinal & 63)
+        if words[ordinal >> 6] & bit != 0 { return }
+        words[ordinal >> 6] |= bit
+        summary[ordinal >> 12] |= 1 << UInt64((ordinal >> 6) & 63)
+        count += 1
+    }
+
+    mutating func remove(_ ordinal: Int) {
+        let bit: UInt64 = 1 << UInt64(ordinal & 63)
+        if words[ordinal >> 6] & bit == 0 { return }
+        words[ordinal >> 6] &= ~bit
+        if words[ordinal >> 6] == 0 { summary[ordinal >> 12] &= ~(1 << UInt64((ordinal >> 6) & 63)) }
+        count -= 1
+    }
+
+    mutating func removeAll() {
+        while let ordinal = next(from: 0) { remove(ordinal) }
+    }
+
+    /// The smallest member at or after `start`.
+    func next(from start: Int) -> Int? {
+        if count == 0 || start >= reach { return nil }
+        let first = words[start >> 6] & (~0 << UInt64(start & 63))
+        if first != 0 { return (start & ~63) + first.trailingZeroBitCount }
+        var word = (start >> 6) + 1
+        while word <= reach >> 6 {
+            let group = summary[word >> 6] & (~0 << UInt64(word & 63))
+            if group == 0 {
+                word = (word | 63) + 1
+                continue
+            }
+            word = (word & ~63) + group.trailingZeroBitCount
+            return (word << 6) + words[word].trailingZeroBitCount
+        }
+        return nil
+    }
+}

@@ -1,0 +1,81 @@
+// What comes out of the engine: decisions as plain bytes, the same bytes whenever the same slice is applied to the same state.
+
+package enum Cause: UInt8, Sendable { case event, deadline, version }
+
+package enum EffectKind: UInt8, Sendable { case rungChanged, warningRaised, warningResolved }
+
+/// One decision, as read back from an engine's effects. Texts are valid as long as the buffer is not changed.
+package struct Effect {
+    package var kind: EffectKind
+    package var cause: Cause
+    /// Names of the ladder or warning, and of the rungs (nil: none before) or the severity (in `to`).
+    package var name: UnsafeRawBufferPointer
+    package var from: UnsafeRawBufferPointer?
+    package var to: UnsafeRawBufferPointer
+    /// Index of the rung in the ladder's rules, for a change of rung.
+    package var rung: UInt8
+    /// ms; for a deadline its due instant.
+    package var decidedAt: Int64
+    /// ms; for warnings.
+    package var raisedAt: Int64
+    /// Days; nil without an order.
+    package var recency: Int32?
+    package var customer: UnsafeRawBufferPointer
+    /// The event's id, if an event is the cause.
+    package var event: UnsafeRawBufferPointer
+    /// Per window of the ruleset: orders and spend in minor units.
+    package var windows: [(orders: Int64, spend: Int64)]
+}
+
+// Layout, little-endian: kind, cause, rung, windows (1 byte each), decidedAt, raisedAt (8), recency (4, -1 absent),
+// windows x (orders 8, spend 8), then name, from (length 0: none), to, customer, event, each length (2) and bytes.
+
+extension ByteBuffer {
+    package func appendEffect(
+        _ kind: EffectKind, cause: Cause, rung: UInt8, decidedAt: Int64, raisedAt: Int64, recency: Int32,
+        windows: UnsafeBufferPointer<(orders: Int64, spend: Int64)>, texts: [UnsafeRawBufferPointer]
+    ) {
+        append(kind.rawValue)
+        append(cause.rawValue)
+        append(rung)
+        append(UInt8(windows.count))
+        append(decidedAt)
+        append(raisedAt)
+        append(recency)
+        for window in windows {
+            append(window.orders)
+            append(window.spend)
+        }
+        for text in texts {
+            append(UInt16(text.count))
+            append(contentsOf: text)
+        }
+    }
+}
+
+extension ByteReader {
+    /// Reads the effect that begins here.
+    package mutating func readEffect() throws(Damaged) -> Effect {
+        let start = offset
+        guard let kind = EffectKind(rawValue: try read()), let cause = Cause(rawValue: try read()) else {
+            throw Damaged(offset: start)
+        }
+        let rung: UInt8 = try read()
+        let windowCount: UInt8 = try read()
+        let decidedAt: Int64 = try read()
+        let raisedAt: Int64 = try read()
+        let recency: Int32 = try read()
+        var windows: [(orders: Int64, spend: Int64)] = []
+        for _ in 0..<windowCount { windows.append((try read(), try read())) }
+        let name = try readShort()
+        let from = try readShort()
+        return Effect(
+            kind: kind, cause: cause, name: name, from: from.count == 0 ? nil : from, to: try readShort(), rung: rung,
+            decidedAt: decidedAt, raisedAt: raisedAt, recency: recency < 0 ? nil : recency, customer: try readShort(),
+            event: try readShort(), windows: windows)
+    }
+
+    private mutating func readShort() throws(Damaged) -> UnsafeRawBufferPointer {
+        try readBytes(Int(try read(UInt16.self)))
+    }
+}

@@ -1,0 +1,68 @@
+// Exact numbers of rules: rationals whose size was bounded when the rule was read, so that no operation can overflow.
+
+/// `numerator / denominator`, the denominator positive; absent when the denominator is 0.
+///
+/// The checker (Checker.swift) knows how many bits each part of an expression can reach and refuses what would pass 126.
+package struct Exact: Sendable {
+    package var numerator: Int128
+    package var denominator: Int128
+
+    package static let absent = Exact(numerator: 0, denominator: 0)
+
+    @inline(__always)
+    package init(numerator: Int128, denominator: Int128) {
+        self.numerator = numerator
+        self.denominator = denominator
+    }
+
+    @inline(__always)
+    package init(_ value: Int64) { self.init(numerator: Int128(value), denominator: 1) }
+
+    @inline(__always)
+    package var isAbsent: Bool { denominator == 0 }
+
+    package var double: Double { isAbsent ? .nan : Double(numerator) / Double(denominator) }
+
+    static func + (a: Exact, b: Exact) -> Exact {
+        if a.isAbsent || b.isAbsent { return .absent }
+        if a.denominator == 1 && b.denominator == 1 { return Exact(numerator: a.numerator + b.numerator, denominator: 1) }
+        return Exact(
+            numerator: a.numerator * b.denominator + b.numerator * a.denominator, denominator: a.denominator * b.denominator)
+    }
+
+    static prefix func - (a: Exact) -> Exact { Exact(numerator: -a.numerator, denominator: a.denominator) }
+
+    static func - (a: Exact, b: Exact) -> Exact { a + (-b) }
+
+    static func * (a: Exact, b: Exact) -> Exact {
+        Exact(numerator: a.numerator * b.numerator, denominator: a.denominator * b.denominator)
+    }
+
+    static func / (a: Exact, b: Exact) -> Exact {
+        if a.isAbsent || b.isAbsent || b.numerator == 0 { return .absent }
+        let sign: Int128 = b.numerator < 0 ? -1 : 1
+        return Exact(
+            numerator: a.numerator * b.denominator * sign, denominator: a.denominator * b.numerator * sign)
+    }
+
+    /// The sign of a - b; both are present.
+    @inline(__always)
+    static func compare(_ a: Exact, _ b: Exact) -> Int {
+        if a.denominator == b.denominator { return a.numerator < b.numerator ? -1 : a.numerator == b.numerator ? 0 : 1 }
+        let left = a.numerator * b.denominator
+        let right = b.numerator * a.denominator
+        return left < right ? -1 : left == right ? 0 : 1
+    }
+
+    /// The largest integer that is not above the value.
+    var floor: Int128 {
+        let (quotient, remainder) = numerator.quotientAndRemainder(dividingBy: denominator)
+        return remainder < 0 ? quotient - 1 : quotient
+    }
+
+    /// The smallest integer that is not below the value.
+    var ceiling: Int128 {
+        let (quotient, remainder) = numerator.quotientAndRemainder(dividingBy: denominator)
+        return remainder > 0 ? quotient + 1 : quotient
+    }
+}

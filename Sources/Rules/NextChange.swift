@@ -1,0 +1,175 @@
+// For every rule the next instant at which it can change if nothing happens: what makes silence an event.
+import Model
+
+extension Program {
+    /// A lower bound, later than `features.instant`, of the first instant at which the rule does not hold as it holds now; nil if
+    /// it stays as it is. Exact for one comparison of a moving feature; a comparison of windows answers with the next order that leaves.
+    package func nextChange(_ features: Features, _ constants: RuleConstants) -> (holds: Bool, at: Int64?) {
+        let (holds, at) = change(root, features, constants)
+        return (holds, at == .max ? nil : at)
+    }
+
+    /// Int64.max stands for never.
+    private func change(_ number: Int, _ features: Features, _ constants: RuleConstants) -> (holds: Bool, at: Int64) {
+        let node = nodes[number]
+        switch node.kind {
+        case .always, .never: return (node.kind == .always, .max)
+        case .not:
+            let inner = change(Int(node.left), features, constants)
+            return (!inner.holds, inner.at)
+        case .and, .or:
+            // `decisive` is the value of one side that decides alone. As long as a decisive side keeps it, nothing changes: two
+            // of them hold out until the later of their changes.
+            let decisive = node.kind == .or
+            let left = change(Int(node.left), features, constants)
+            let right = change(Int(node.right), features, constants)
+            switch (left.holds == decisive, right.holds == decisive) {
+            case (true, true): return (decisive, max(left.at, right.at))
+            case (true, false): return (decisive, left.at)
+            case (false, true): return (decisive, right.at)
+            case (false, false): return (!decisive, min(left.at, right.at))
+            }
+        case .compareText:
+            return (holds(number, features, constants), .max)
+        case .compareExact, .compareInexact:
+            var at = node.windows == 0 ? Int64.max : nextWindowChange(node.windows, features, constants)
+            if node.mover >= 0 { at = min(at, crossing(node, features, constants)) }
+            return (holds(number, features, constants), at)
+        default: preconditionFailure("a value is no condition")
+        }
+    }
+
+    /// When the next order leaves one of the windows.
+    private func nextWindowChange(_ windows: UInt32, _ features: Features, _ constants: RuleConstants) -> Int64 {
+        if features.dayGoesBack && features.ordersTotal > 0 { return features.dayEnds }
+        var next = Int64.max
+        for window in 0..<constants.windows.count where windows & (1 << UInt32(window)) != 0 {
+            let oldest = features.windows[window].oldestDay
+            if oldest == .max { continue }
+            let leaves = oldest + Int64(constants.windows[window])
+            if let at = constants.zone.nextChange(reaching: leaves, after: features.instant) { next = min(next, at) }
+        }
+        return next
+    }
+
+    private func crossing(_ comparison: Node, _ features: Features, _ constants: RuleConstants) -> Int64 {
+        if comparison.kind == .compareInexact { return decayCrossing(comparison, features, constants) }
+        // Solve the comparison for its moving feature: undo what is done to it, from the outside to the inside.
+        var target = exact(Int(comparison.right), features)
+        var operation = comparison.comparison
+        var at = nodes[Int(comparison.left)]
+        while at.kind != .feature {
+            if target.isAbsent { return .max }
+            if at.kind == .negate {
+                target = -target
+                operation = operation.mirrored
+                at = nodes[Int(at.left)]
+                continue
+            }
+            let inLeft = nodes[Int(at.left)].mover >= 0
+            let other = exact(Int(inLeft ? at.right : at.left), features)
+            if other.isAbsent { return .max }
+            switch at.kind {
+            case .add: target = target - other
+            case .subtract:
+                target = inLeft ? target + other : other - target
+                if !inLeft { operation = operation.mirrored }
+            case .multiply, .divide:
+                if other.numerator == 0 { return .max }
+                target = at.kind == .multiply ? target / other : target * other
+                if other.numerator < 0 { operation = operation.mirrored }
+            default: preconditionFailure("no arithmetic")
+            }
+            at = nodes[Int(inLeft ? at.left : at.right)]
+        }
+        if target.isAbsent { return .max }
+        return crossing(at.feature, of: target, operation, features, constants)
+    }
+
+    /// When a feature that grows by whole steps (days or ms) next passes a value at which `operation` changes.
+    private func crossing(
+        _ feature: Feature, of target: Exact, _ operation: Comparison, _ features: Features,
+        _ constants: RuleConstants
+    ) -> Int64 {
+        if feature != .idle && features.ordersTotal == 0 { return .max }
+        let now: Int64
+        switch feature {
+        case .recency: now = features.recency
+        case .idle: now = max(0, features.instant - features.lastEvent)
+        default: now = max(0, features.instant - features.lastOrder)
+        }
+        // `<` and `>=` change at the first step that reaches the target, `<=` and `>` at the first beyond it, `==` at both.
+        let reaches = target.ceiling
+        let passes = target.floor + 1
+        var step = Int128.max
+        switch operation {
+        case .less, .greaterOrEqual: if reaches > now { step = reaches }
+        case .lessOrEqual, .greater: if passes > now { step = passes }
+        case .equal, .notEqual: step = reaches > now ? reaches : passes > now ? passes : .max
+        }
+        var next = Int64.max
+        if step < 1 << 46 {
+            let step = Int64(step)
+            switch feature {
+            case .recency:
+                next = constants.zone.nextChange(reaching: features.lastOrderDay + step, after: features.instant) ?? .max
+            case .idle: next = features.lastEvent + step
+            default: next = features.lastOrder + step
+            }
+        }
+        if feature == .recency && features.dayGoesBack { next = min(next, features.dayEnds) }
+        return next
+    }
+
+    /// When a decaying feature crosses: the closed form finds the place, the comparison itself the millisecond.
+    private func decayCrossing(_ comparison: Node, _ features: Features, _ constants: RuleConstants) -> Int64 {
+        if features.activity0 < 0 { return .max }
+        var target = inexact(Int(comparison.right), features, constants, at: features.instant)
+        var at = nodes[Int(comparison.left)]
+        while at.kind != .feature {
+            if at.kind == .negate {
+                target = -target
+                at = nodes[Int(at.left)]
+                continue
+            }
+            let inLeft = nodes[Int(at.left)].mover >= 0
+            let other = exact(Int(inLeft ? at.right : at.left), features).double
+            switch at.kind {
+            case .add: target -= other
+            case .subtract: target = inLeft ? target + other : other - target
+            case .multiply: target /= other
+            case .divide: target *= other
+            default: preconditionFailure("no arithmetic")
+            }
+            at = nodes[Int(inLeft ? at.left : at.right)]
+        }
+        let value: Double
+        let halvingsPerMillisecond: Double
+        if at.feature == .activity {
+            value = at.index == 0 ? features.activity0 : features.activity1
+            halvingsPerMillisecond = 1 / (at.index == 0 ? constants.halfLife0 : constants.halfLife1)
+        } else {
+            value = Program.trendAtReference(features, constants)
+            halvingsPerMillisecond = Program.trendRate(constants)
+        }
+        guard target > 0, target.isFinite, value > 0, value.isFinite else { return .max }
+        let age = Exponential.log2(value / target) / halvingsPerMillisecond
+        let now = features.instant
+        guard age > Double(now - features.activityAt) - 1_000, age < 1e13 else { return .max }
+        let before = inexactHolds(comparison, features, constants, at: now)
+        var instant = max(features.activityAt + Int64(age), now + 1)
+        // The estimate is off by less than a ms, and rounding of the comparison by a few more at most when the target is tiny.
+        var steps = 0
+        while steps < 64, instant > now + 1, inexactHolds(comparison, features, constants, at: instant - 1) != before {
+            instant -= 1
+            steps += 1
+        }
+        while steps < 64, inexactHolds(comparison, features, constants, at: instant) == before {
+            instant += 1
+            steps += 1
+        }
+        // Already crossed: `age` lies in the last second, and there is nothing more to come.
+        if steps == 64 && age <= Double(now - features.activityAt) { return .max }
+        return instant
+    }
+}

@@ -1,0 +1,152 @@
+// One node of a rule: what the parser makes, the checker marks and the program evaluates.
+
+/// What a part of a rule is.
+package enum ValueType: UInt8, Sendable {
+    case boolean, number, money, duration, text
+
+    package var article: String {
+        switch self {
+        case .boolean: "a condition"
+        case .number: "a number"
+        case .money: "an amount of money"
+        case .duration: "a duration"
+        case .text: "a text"
+        }
+    }
+}
+
+/// The features of docs/rules.md.
+package enum Feature: UInt8, Sendable, CaseIterable {
+    case orders, spend, averageOrder
+    case ordersTotal, spendTotal
+    case recency, idle, sinceOrder, typicalGap
+    case activity, activityTrend
+    case ladder
+
+    /// How it changes while nothing happens.
+    enum Motion { case still, steps, days, milliseconds, decays }
+
+    var motion: Motion {
+        switch self {
+        case .ordersTotal, .spendTotal, .typicalGap, .ladder: .still
+        case .orders, .spend, .averageOrder: .steps
+        case .recency: .days
+        case .idle, .sinceOrder: .milliseconds
+        case .activity, .activityTrend: .decays
+        }
+    }
+
+    var moves: Bool {
+        switch motion {
+        case .still, .steps: false
+        case .days, .milliseconds, .decays: true
+        }
+    }
+
+    /// Names as written in a rule; ladders go by their own names.
+    static let named: [(name: String, feature: Feature, takesWindow: Bool)] = [
+        ("orders", .orders, true), ("spend", .spend, true), ("average_order", .averageOrder, true),
+        ("orders_total", .ordersTotal, false), ("spend_total", .spendTotal, false), ("recency", .recency, false),
+        ("idle", .idle, false), ("since_order", .sinceOrder, false), ("typical_gap", .typicalGap, false),
+        ("activity", .activity, true), ("activity_trend", .activityTrend, false),
+    ]
+
+    var type: ValueType {
+        switch self {
+        case .orders, .ordersTotal, .recency, .activity, .activityTrend: .number
+        case .spend, .spendTotal, .averageOrder: .money
+        case .idle, .sinceOrder, .typicalGap: .duration
+        case .ladder: .text
+        }
+    }
+
+    /// Bits that numerator and denominator can reach (Limits.swift bounds what they count).
+    var bits: (numerator: Int, denominator: Int) {
+        switch self {
+        case .orders, .ordersTotal: (33, 0)
+        case .spend, .spendTotal: (62, 0)
+        case .averageOrder: (62, 33)
+        case .recency: (20, 0)
+        case .idle, .sinceOrder: (45, 0)
+        case .typicalGap: (45, 33)
+        case .activity, .activityTrend, .ladder: (0, 0)
+        }
+    }
+}
+
+package enum Comparison: UInt8, Sendable {
+    case less, lessOrEqual, greater, greaterOrEqual, equal, notEqual
+
+    /// The same comparison with its sides exchanged.
+    var mirrored: Comparison {
+        switch self {
+        case .less: .greater
+        case .lessOrEqual: .greaterOrEqual
+        case .greater: .less
+        case .greaterOrEqual: .lessOrEqual
+        case .equal, .notEqual: self
+        }
+    }
+
+    @inline(__always)
+    func holds(_ order: Int) -> Bool {
+        switch self {
+        case .less: order < 0
+        case .lessOrEqual: order <= 0
+        case .greater: order > 0
+        case .greaterOrEqual: order >= 0
+        case .equal: order == 0
+        case .notEqual: order != 0
+        }
+    }
+}
+
+package struct Node: Sendable {
+    package enum Kind: UInt8, Sendable {
+        // Conditions.
+        case always, never, not, and, or
+        case compareExact, compareInexact, compareText
+        // Values.
+        case constant, feature, negate, add, subtract, multiply, divide
+    }
+
+    var kind: Kind
+    var type: ValueType
+    /// Operands, as indexes of nodes; -1 for none. An operand comes before its operator.
+    var left: Int32 = -1
+    var right: Int32 = -1
+    var comparison: Comparison = .equal
+    var feature: Feature = .orders
+    /// Index of the feature's window, half-life or ladder; of a text constant, its number in `Texts`.
+    var index: Int32 = 0
+    var constant = Exact.absent
+    /// True if a decaying feature is in it: then it is computed in Double.
+    var isInexact = false
+    /// The one moving feature below, as the index of its node; -1 if nothing in it moves but by steps.
+    var mover: Int32 = -1
+    /// Bit n is set if window n is in it.
+    var windows: UInt32 = 0
+    /// A literal number, which may become money.
+    var isLiteral = false
+    var numeratorBits = 0
+    var denominatorBits = 0
+    /// Where it begins in the rule's text, in bytes.
+    var offset: Int32
+
+    init(_ kind: Kind, _ type: ValueType, offset: Int) {
+        self.kind = kind
+        self.type = type
+        self.offset = Int32(offset)
+    }
+}
+
+/// Why a rule is refused: `offset` counts bytes of the rule's text from 0.
+package struct RuleProblem: Error, Equatable, Sendable {
+    package var offset: Int
+    package var message: String
+
+    package init(offset: Int, message: String) {
+        self.offset = offset
+        self.message = message
+    }
+}

@@ -1,0 +1,160 @@
+// What a configuration decides about customers, compiled: ladders, warnings and the constants that their rules share.
+import Model
+
+/// Source text of a ladder, before it is compiled. The last rung has no rule.
+package struct LadderSource: Sendable, Equatable {
+    package struct Rung: Sendable, Equatable {
+        package var name: String
+        /// Label per language.
+        package var labels: [String: String]
+        package var rule: String?
+
+        package init(name: String, labels: [String: String] = [:], rule: String?) {
+            self.name = name
+            self.labels = labels
+            self.rule = rule
+        }
+    }
+
+    package var name: String
+    package var rungs: [Rung]
+
+    package init(name: String, rungs: [Rung]) {
+        self.name = name
+        self.rungs = rungs
+    }
+}
+
+package struct WarningSource: Sendable, Equatable {
+    package enum Severity: String, Sendable, CaseIterable { case low, medium, high }
+
+    package var name: String
+    package var severity: Severity
+    package var rule: String
+    /// ms from the raise.
+    package var cooldown: Int64
+
+    package static let defaultCooldown: Int64 = 7 * 86_400_000
+
+    package init(name: String, severity: Severity, rule: String, cooldown: Int64 = defaultCooldown) {
+        self.name = name
+        self.severity = severity
+        self.rule = rule
+        self.cooldown = cooldown
+    }
+}
+
+/// Which rule is refused: `ladder` and `rung` or `warning` are indexes into the sources.
+package enum RulesetProblem: Error, Equatable, Sendable {
+    case rung(ladder: Int, rung: Int, RuleProblem)
+    case warning(Int, RuleProblem)
+    case shape(String)
+}
+
+package struct Ladder: Sendable {
+    package let source: LadderSource
+    /// One per rung but the last.
+    let programs: [Program]
+    /// Text number of each rung's name.
+    let texts: [Int32]
+
+    /// The first rung whose rule holds, and the next instant at which that can change (nil: never by itself).
+    package func decide(_ features: Features, _ constants: RuleConstants) -> (rung: Int, next: Int64?) {
+        var next: Int64?
+        for (rung, program) in programs.enumerated() {
+            let (holds, change) = program.nextChange(features, constants)
+            if let change { next = min(next ?? .max, change) }
+            if holds { return (rung, next) }
+        }
+        return (programs.count, next)
+    }
+
+    package func text(ofRung rung: Int) -> Int32 { texts[rung] }
+}
+
+package struct Warning: Sendable {
+    package let source: WarningSource
+    package let program: Program
+    /// Names the warning in the state, whatever its place in the configuration.
+    package let key: UInt64
+}
+
+/// Immutable after `init`; shared by worker and committer.
+package struct Ruleset: Sendable {
+    package let ladders: [Ladder]
+    package let warnings: [Warning]
+    package let constants: RuleConstants
+    package let currencyExponent: Int
+    /// Days; never below Limits.leastLongestWindow.
+    package let longestWindow: Int
+    package let texts: [String]
+
+    /// Windows in days, as state and events list them.
+    package var windows: [Int] { constants.windows }
+
+    package init(
+        ladders ladderSources: [LadderSource], warnings warningSources: [WarningSource], zone: ZoneTable,
+        currencyExponent: Int, halfLives: [Int64]
+    ) throws(RulesetProblem) {
+        try Ruleset.checkShape(ladderSources, warningSources)
+        var scope = RuleScope(halfLives: halfLives, currencyExponent: currencyExponent)
+        var ladders: [Ladder] = []
+        for (number, source) in ladderSources.enumerated() {
+            scope.laterLadders = ladderSources[number...].map(\.name)
+            var programs: [Program] = []
+            for (rung, rule) in source.rungs.enumerated() {
+                guard let text = rule.rule else { continue }
+                do { programs.append(try Program(text, scope: &scope)) } catch { throw .rung(ladder: number, rung: rung, error) }
+            }
+            let texts = source.rungs.map { scope.number(ofText: $0.name) }
+            ladders.append(Ladder(source: source, programs: programs, texts: texts))
+            scope.ladders.append((source.name, source.rungs.map(\.name)))
+        }
+        scope.laterLadders = []
+        var warnings: [Warning] = []
+        for (number, source) in warningSources.enumerated() {
+            do {
+                warnings.append(
+                    Warning(source: source, program: try Program(source.rule, scope: &scope), key: Digest(of: Array(source.name.utf8)).low))
+            } catch { throw .warning(number, error) }
+        }
+        if scope.windows.isEmpty { scope.windows = [Limits.leastLongestWindow] }
+        self.ladders = ladders
+        self.warnings = warnings
+        constants = RuleConstants(zone: zone, windows: scope.windows, halfLives: halfLives)
+        self.currencyExponent = currencyExponent
+        longestWindow = max(Limits.leastLongestWindow, scope.windows.max() ?? 0)
+        texts = scope.texts
+    }
+
+    private static func checkShape(_ ladders: [LadderSource], _ warnings: [WarningSource]) throws(RulesetProblem) {
+        if ladders.count > Limits.ladders { throw .shape("there are more than \(Limits.ladders) ladders") }
+        if warnings.count > Limits.warnings { throw .shape("there are more than \(Limits.warnings) warnings") }
+        for ladder in ladders {
+            if ladder.rungs.count > Limits.rungsPerLadder {
+                throw .shape("the ladder '\(ladder.name)' has more than \(Limits.rungsPerLadder) rungs")
+            }
+            guard let last = ladder.rungs.last, last.rule == nil, ladder.rungs.dropLast().allSatisfy({ $0.rule != nil }) else {
+                throw .shape("the ladder '\(ladder.name)' needs rungs, each with a rule ('when') but the last, which has none")
+            }
+            if Set(ladder.rungs.map(\.name)).count != ladder.rungs.count {
+                throw .shape("the ladder '\(ladder.name)' has two rungs of one name")
+            }
+        }
+        if Set(ladders.map(\.name)).count != ladders.count { throw .shape("two ladders have one name") }
+        if Set(warnings.map(\.name)).count != warnings.count { throw .shape("two warnings have one name") }
+    }
+
+    /// Warnings whose rule, and rungs whose rule, read a window of `days` or more: for messages about history that is not kept.
+    package func users(ofWindowsOver days: Int) -> [String] {
+        let long = constants.windows.enumerated().reduce(UInt32(0)) { $1.element > days ? $0 | 1 << UInt32($1.offset) : $0 }
+        var names: [String] = []
+        for ladder in ladders {
+            for (rung, program) in ladder.programs.enumerated() where program.windows & long != 0 {
+                names.append("\(ladder.source.name).\(ladder.source.rungs[rung].name)")
+            }
+        }
+        for warning in warnings where warning.program.windows & long != 0 { names.append(warning.source.name) }
+        return names
+    }
+}
