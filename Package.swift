@@ -31,6 +31,7 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(name: "CGetopt"),
         .target(
             name: "CSimdJSON",
             cxxSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])],
@@ -45,7 +46,7 @@ let package = Package(
         library("SnapshotStore", ["CXXHash", "CZstd", "Model", "Worker"]),
         library("Telemetry", ["CSystemd"]),
         library("Settings", ["CYAML"]),
-        library("Options", []),
+        library("Options", ["CGetopt"]),
         library("Demo", ["CRDKafka", "Model"]),
         library(
             "Daemon",

@@ -1,4 +1,63 @@
 // Reads the command line and runs one verb.
+import Glibc
+import Options
+import Settings
 
-public func rfmdMain() {
+/// The version of the program.
+package let programVersion = "0.1.0"
+
+public func rfmdMain() -> Never {
+    signal(SIGPIPE, SIG_IGN)
+    exit(runProgram(Array(CommandLine.arguments.dropFirst())))
+}
+
+package func runProgram(_ arguments: [String]) -> Int32 {
+    switch CommandLineParser.parse(arguments) {
+    case .help(let text):
+        printOut(text)
+        return ExitCode.done
+    case .usage(let text):
+        printError(text)
+        return ExitCode.usage
+    case .run(let invocation):
+        return run(invocation)
+    }
+}
+
+private func run(_ invocation: Invocation) -> Int32 {
+    switch invocation.verb {
+    case "validate":
+        let path = invocation.value("config") ?? OptionTable.defaultConfig
+        guard loadConfiguration(path) != nil else { return ExitCode.configuration }
+        printOut("\(path): ok\n")
+        return ExitCode.done
+    case "replay": return Replay.run(invocation)
+    case "version":
+        printOut("rfmd \(programVersion)\n")
+        return ExitCode.done
+    case "help":
+        if let name = invocation.operands.first { return runProgram([name, "--help"]) }
+        printOut(Help.overview)
+        return ExitCode.done
+    case "man":
+        printOut(Help.manual)
+        return ExitCode.done
+    case "completion":
+        guard let text = Help.completion(invocation.operands[0]) else {
+            printError("rfmd completion: '\(invocation.operands[0])' is none of bash, zsh, fish\n")
+            return ExitCode.usage
+        }
+        printOut(text)
+        return ExitCode.done
+    default:
+        preconditionFailure("a verb of the table without a program")
+    }
+}
+
+/// nil after everything that is wrong was printed.
+func loadConfiguration(_ path: String) -> Configuration? {
+    do throws(SettingsProblems) { return try Configuration.load(path) } catch {
+        printError(error.problems.map { $0.description + "\n" }.joined())
+        return nil
+    }
 }

@@ -1,0 +1,167 @@
+// Settings turned into what the parts need; what only they can check is found here, with its place in the file.
+import Codec
+import Engine
+import Glibc
+import Model
+import Rules
+import Settings
+
+/// A configuration that can be run.
+struct Configuration {
+    var settings: Settings
+    var version: Version
+    var rules: Ruleset
+    /// ms; .min for "earliest", nil for "first-start".
+    var emitFrom: Int64?
+
+    static func load(_ path: String) throws(SettingsProblems) -> Configuration {
+        try Configuration(try SettingsLoader.load(path: path), file: path)
+    }
+
+    init(_ settings: Settings, file: String) throws(SettingsProblems) {
+        let check = Check(file: file)
+        let zone = check.zone(settings.time.zone)
+        let money = check.money(settings.money)
+        let preset: (ladders: [LadderSource], warnings: [WarningSource]) =
+            settings.preset == "none" ? ([], []) : (Presets.fourTierLadders, Presets.fourTierWarnings)
+        let merged = Presets.merge(
+            ladders: settings.ladders.map(Configuration.source), warnings: settings.warnings.map(Configuration.source), into: preset)
+        let version = Version(
+            engineNumber: Engine.number, ladders: merged.ladders, warnings: merged.warnings, halfLives: settings.halfLives,
+            zone: zone, clockMode: settings.time.usesEventClock ? .event : .wall, maxFuture: settings.time.maxFuture, money: money,
+            mappings: settings.inputs.map(Configuration.mapping))
+        check.topics(settings)
+        let rules = check.rules(version, settings)
+        let emitFrom = check.emitFrom(settings)
+        guard check.problems.isEmpty, let rules else { throw SettingsProblems(problems: check.problems) }
+        (self.settings, self.version, self.rules, self.emitFrom) = (settings, version, rules, emitFrom)
+    }
+
+    private static func source(_ ladder: LadderSettings) -> LadderSource {
+        LadderSource(name: ladder.name.value, rungs: ladder.rungs.map { .init(name: $0.name, labels: $0.labels, rule: $0.when?.value) })
+    }
+
+    private static func source(_ warning: WarningSettings) -> WarningSource {
+        WarningSource(
+            name: warning.name.value, severity: .init(rawValue: warning.severity) ?? .medium, rule: warning.when.value,
+            cooldown: warning.cooldown ?? WarningSource.defaultCooldown)
+    }
+
+    static func mapping(_ input: InputSettings) -> Mapping {
+        let topic = input.topic.value
+        var mapping: Mapping
+        switch input.format {
+        case .native: mapping = .native(topic: topic)
+        case .cloudevents: mapping = .cloudEvents(topic: topic)
+        case .segment: mapping = .segment(topic: topic)
+        case .rudderstack: mapping = .segment(topic: topic)
+        case .debezium: mapping = .debezium(topic: topic)
+        case .mapped: mapping = Mapping(topic: topic, kindAt: .pointers([]), kinds: [:], fields: [:])
+        }
+        if let at = input.kindAt { mapping.kindAt = source(at) }
+        if !input.kinds.isEmpty {
+            mapping.kinds = [:]
+            for (name, values) in input.kinds { for value in values { mapping.kinds[value] = Mapping.nativeKinds[name] } }
+        }
+        for field in Field.allCases { if let at = input.fields[field.name] { mapping.fields[field] = source(at) } }
+        if let unit = input.timeUnit.flatMap(TimeUnit.init(rawValue:)) { mapping.timeUnit = unit }
+        mapping.addsToOrder = input.addsToOrder
+        mapping.clickDeduplication = input.clickDeduplication
+        return mapping
+    }
+
+    private static func source(_ source: InputSettings.FieldSource) -> Mapping.Source {
+        switch source {
+        case .pointer(let pointer): .pointers([pointer.value])
+        case .constant(let text): .constant(text)
+        }
+    }
+}
+
+/// Collects what is wrong.
+private final class Check {
+    let file: String
+    var problems: [SettingsProblem] = []
+
+    init(file: String) { self.file = file }
+
+    func add(_ place: Place, _ key: String, _ message: String) {
+        problems.append(SettingsProblem(file: file, place: place, key: key, message: message))
+    }
+
+    func zone(_ name: Placed<String>) -> ZoneTable {
+        if let zone = ZoneLoader.load(name.value) { return zone }
+        add(name.place, "time.zone", "the system knows no zone '\(name.value)': use a name such as Europe/Berlin (package tzdata)")
+        return .utc
+    }
+
+    func money(_ settings: MoneySettings) -> MoneyRules {
+        let currency = settings.currency
+        let exponent = Currencies.exponent(currency.value)
+        if exponent == nil { add(currency.place, "money.currency", "'\(currency.value)' is no currency of ISO 4217, such as EUR or CNY") }
+        var money = MoneyRules(currency: currency.value, exponent: exponent ?? 2)
+        for (name, text) in settings.rates {
+            guard let foreign = Currencies.exponent(name.value) else {
+                add(name.place, name.key, "'\(name.value)' is no currency of ISO 4217")
+                continue
+            }
+            guard let rate = try? Decimal(text.value), rate.coefficient > 0, abs(rate.scale) <= 18 else {
+                add(text.place, name.key, "expected what 1 \(name.value) is worth in \(currency.value), such as \"7.10\"")
+                continue
+            }
+            money.rates[name.value] = .init(rate: rate, exponent: foreign)
+        }
+        return money
+    }
+
+    func topics(_ settings: Settings) {
+        let ladders = (settings.preset == "none" ? [] : Presets.fourTierLadders.map(\.name)) + settings.ladders.map(\.name.value)
+        let keys = ["warnings", "dead_letters", "journal", "versions"] + ladders
+        for (key, topic) in settings.outputs.topics where !keys.contains(key) {
+            add(topic.place, "outputs.topics.\(key)", "there is no such output; there are \(keys.sorted().joined(separator: ", "))")
+        }
+        for ladder in settings.ladders where ["warnings", "dead_letters", "journal", "versions", "orders", "spend", "recency"].contains(ladder.name.value) {
+            add(ladder.name.place, ladder.name.key, "the name '\(ladder.name.value)' is taken")
+        }
+        var seen: [String: String] = [:]
+        for input in settings.inputs { seen[input.topic.value] = "an input" }
+        for (key, topic) in settings.outputs.topics {
+            if let other = seen[topic.value] { add(topic.place, "outputs.topics.\(key)", "'\(topic.value)' is already \(other)") }
+            seen[topic.value] = "the topic of \(key)"
+        }
+    }
+
+    func rules(_ version: Version, _ settings: Settings) -> Ruleset? {
+        do throws(RulesetProblem) { return try version.ruleset() } catch {
+            switch error {
+            case .shape(let message): add(Place(line: 1, column: 1), "ladders", message)
+            case .rung(let ladder, let rung, let problem):
+                let source = version.ladders[ladder]
+                let when = settings.ladders.first { $0.name.value == source.name }?.rungs[rung].when
+                add(when, source.rungs[rung].rule ?? "", problem, fallback: "ladders.\(source.name).\(source.rungs[rung].name)")
+            case .warning(let index, let problem):
+                let source = version.warnings[index]
+                let when = settings.warnings.first { $0.name.value == source.name }?.when
+                add(when, source.rule, problem, fallback: "warnings.\(source.name)")
+            }
+            return nil
+        }
+    }
+
+    private func add(_ when: Placed<String>?, _ rule: String, _ problem: RuleProblem, fallback: String) {
+        let place = when?.place(atByte: problem.offset, of: rule) ?? Place(line: 1, column: 1)
+        add(place, when?.key ?? fallback, problem.message)
+    }
+
+    func emitFrom(_ settings: Settings) -> Int64? {
+        switch settings.emitFrom {
+        case nil: return settings.time.usesEventClock ? .min : nil
+        case .firstStart: return nil
+        case .earliest: return .min
+        case .instant(let text, let place):
+            if let instant = CivilTime.parse(text) { return instant }
+            add(place, "emit_from", "expected first-start, earliest or a time such as 2026-11-23T00:00:00Z")
+            return nil
+        }
+    }
+}

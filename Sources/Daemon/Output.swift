@@ -1,0 +1,53 @@
+// Buffered writing to a file descriptor.
+import Glibc
+import Model
+
+final class Output {
+    private let descriptor: Int32
+    private let name: String
+    let buffer = ByteBuffer(capacity: 1 << 17)
+    private(set) var failure: String?
+
+    init(descriptor: Int32, name: String) {
+        self.descriptor = descriptor
+        self.name = name
+    }
+
+    static func standard() -> Output { Output(descriptor: STDOUT_FILENO, name: "standard output") }
+    static func error() -> Output { Output(descriptor: STDERR_FILENO, name: "standard error") }
+
+    /// Writes what is in the buffer if it is long.
+    func flushIfLong() { if buffer.count > 1 << 16 { flush() } }
+
+    func flush() {
+        var written = 0
+        while written < buffer.count && failure == nil {
+            let count = write(descriptor, buffer.base + written, buffer.count - written)
+            if count > 0 {
+                written += count
+            } else if errno != EINTR {
+                failure = "cannot write to \(name): \(String(cString: strerror(errno)))"
+            }
+        }
+        buffer.removeAll()
+    }
+}
+
+enum ExitCode {
+    static let done: Int32 = 0
+    static let failed: Int32 = 1
+    static let usage: Int32 = 64
+    static let configuration: Int32 = 78
+}
+
+func printError(_ text: String) {
+    let output = Output.error()
+    output.buffer.append(contentsOf: text)
+    output.flush()
+}
+
+func printOut(_ text: String) {
+    let output = Output.standard()
+    output.buffer.append(contentsOf: text)
+    output.flush()
+}

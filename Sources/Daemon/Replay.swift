@@ -1,0 +1,156 @@
+// `rfmd replay`: NDJSON files through the same decoder and engine, without Kafka.
+import Codec
+import Engine
+import Glibc
+import Model
+import Options
+import Settings
+import Worker
+
+struct Replay {
+    private let configuration: Configuration
+    private let engine: Engine
+    private let applier: SliceApplier
+    private let encoder: EventEncoder
+    private let input: Int
+    private let output = Output.standard()
+    private let errors = Output.error()
+    private var counts = RecordCounts()
+    private var emitted = 0
+    private var sinceSlice = 0
+
+    static func run(_ invocation: Invocation) -> Int32 {
+        guard let configuration = loadConfiguration(invocation.value("config") ?? OptionTable.defaultConfig) else {
+            return ExitCode.configuration
+        }
+        var until: Int64?
+        if let text = invocation.value("until") {
+            guard let instant = CivilTime.parse(text) else {
+                printError("rfmd replay: --until: '\(text)' is no RFC 3339 time such as 2026-11-23T00:00:00Z\n")
+                return ExitCode.usage
+            }
+            until = instant
+        }
+        let topics = configuration.version.mappings.map(\.topic)
+        let topic = invocation.value("input") ?? configuration.settings.inputs[0].topic.value
+        guard let input = topics.firstIndex(of: topic) else {
+            printError("rfmd replay: --input: '\(topic)' is no input; there are \(topics.joined(separator: ", "))\n")
+            return ExitCode.usage
+        }
+        var replay = Replay(configuration, input: input)
+        do throws(Failure) {
+            for file in invocation.operands { try replay.read(file) }
+            replay.finish(until)
+            if let path = invocation.value("state") { try replay.writeState(path) }
+            if let failure = replay.output.failure { throw Failure(message: failure) }
+        } catch {
+            replay.output.flush()
+            printError("rfmd replay: \(error.message)\n")
+            return ExitCode.failed
+        }
+        return ExitCode.done
+    }
+
+    private struct Failure: Error {
+        var message: String
+    }
+
+    private init(_ configuration: Configuration, input: Int) {
+        self.configuration = configuration
+        self.input = input
+        engine = Engine(rules: configuration.rules, key: 0)
+        var version = configuration.version
+        version.clockMode = .event
+        applier = SliceApplier(engine: engine, version: version)
+        encoder = EventEncoder(
+            source: "/rfmd/replay/\(configuration.settings.kafka.group)", rules: configuration.rules,
+            version: configuration.version.digest)
+    }
+
+    private mutating func read(_ path: String) throws(Failure) {
+        let file = path == "-" ? fdopen(STDIN_FILENO, "r") : fopen(path, "re")
+        guard let file else { throw Failure(message: "cannot open '\(path)': \(String(cString: strerror(errno)))") }
+        defer { if path != "-" { fclose(file) } }
+        var line: UnsafeMutablePointer<CChar>?
+        var capacity = 0
+        defer { free(line) }
+        var number = 0
+        while true {
+            let length = getline(&line, &capacity, file)
+            if length < 0 { break }
+            number += 1
+            var bytes = UnsafeRawBufferPointer(start: line, count: length)
+            while let last = bytes.last, last == 0x0A || last == 0x0D { bytes = UnsafeRawBufferPointer(rebasing: bytes.dropLast()) }
+            if bytes.isEmpty { continue }
+            let disposition = applier.replay(bytes, input: input)
+            counts.count(disposition)
+            if case .rejected(let rejection) = disposition { reject(path, number, rejection) }
+            sinceSlice += 1
+            if sinceSlice >= 1_000 { finishSlice() }
+        }
+        if ferror(file) != 0 { throw Failure(message: "cannot read '\(path)': \(String(cString: strerror(errno)))") }
+    }
+
+    private mutating func finishSlice() {
+        sinceSlice = 0
+        engine.finishSlice(advancingTo: nil)
+        emit()
+    }
+
+    private mutating func finish(_ until: Int64?) {
+        engine.finishSlice(advancingTo: until)
+        emit()
+        while !engine.isSettled {
+            engine.finishSlice(advancingTo: nil)
+            emit()
+        }
+        output.flush()
+        writeCounts()
+    }
+
+    private mutating func emit() {
+        var reader = ByteReader(engine.effects.bytes)
+        while reader.remaining > 0 {
+            guard let effect = try? reader.readEffect() else { preconditionFailure("the engine's own effects are whole") }
+            encoder.appendStructured(effect, id: "replay-0-0-\(emitted)", to: output.buffer)
+            output.buffer.append(UInt8(0x0A))
+            emitted += 1
+            output.flushIfLong()
+        }
+        engine.effects.removeAll()
+        engine.effectCount = 0
+    }
+
+    private func reject(_ file: String, _ line: Int, _ rejection: Rejection) {
+        errors.buffer.append(contentsOf: "{\"file\":")
+        errors.buffer.appendJSON(file)
+        errors.buffer.append(contentsOf: ",\"line\":\(line),\"reason\":")
+        errors.buffer.appendJSON(rejection.reason.name)
+        errors.buffer.append(contentsOf: ",\"message\":")
+        errors.buffer.appendJSON(rejection.message)
+        errors.buffer.append(contentsOf: "}\n")
+        errors.flushIfLong()
+    }
+
+    private func writeCounts() {
+        let reasons = RejectionReason.allCases.filter { counts.reasons[Int($0.rawValue)] > 0 }
+            .map { "\"\($0.name)\":\(counts.reasons[Int($0.rawValue)])" }.joined(separator: ",")
+        errors.buffer.append(
+            contentsOf:
+                "{\"consumed\":\(counts.consumed),\"accepted\":\(counts.accepted),\"duplicates\":\(counts.duplicates),\"rejected\":\(counts.rejected),\"skipped\":\(counts.skipped),\"refund_unmatched\":\(counts.unmatchedRefunds),\"reasons\":{\(reasons)},\"events_out\":\(emitted)}\n"
+        )
+        errors.flush()
+    }
+
+    private func writeState(_ path: String) throws(Failure) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw Failure(message: "cannot write '\(path)': \(String(cString: strerror(errno)))") }
+        let file = Output(descriptor: descriptor, name: "'\(path)'")
+        for ordinal in engine.sortedCustomers() {
+            engine.withCustomer(ordinal) { StateLine.append($0, rules: configuration.rules, to: file.buffer) }
+            file.flushIfLong()
+        }
+        file.flush()
+        if close(descriptor) != 0 || file.failure != nil { throw Failure(message: file.failure ?? "cannot write '\(path)'") }
+    }
+}

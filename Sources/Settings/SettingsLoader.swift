@@ -1,0 +1,190 @@
+// Reads the configuration file: all that is wrong is found in one go.
+import Glibc
+
+package enum SettingsLoader {
+    package static func load(path: String) throws(SettingsProblems) -> Settings {
+        guard let text = readFile(path) else {
+            let message = "cannot be read: \(String(cString: strerror(errno)))"
+            throw SettingsProblems(problems: [
+                SettingsProblem(file: path, place: Place(line: 1, column: 1), key: "", message: message)
+            ])
+        }
+        return try load(text: text, file: path)
+    }
+
+    private static func readFile(_ path: String) -> [UInt8]? {
+        guard let file = fopen(path, "re") else { return nil }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while bytes.count <= YAMLReader.mostBytes {
+            let got = fread(&chunk, 1, chunk.count, file)
+            if got == 0 { return ferror(file) == 0 ? bytes : nil }
+            bytes += chunk[..<got]
+        }
+        return bytes
+    }
+
+    package static func load(text bytes: [UInt8], file: String) throws(SettingsProblems) -> Settings {
+        let text = String(decoding: bytes, as: UTF8.self)
+        let problems = Problems(file: file, text: text)
+        var settings = Settings()
+        if !text.utf8.elementsEqual(bytes) {
+            problems.add(Place(line: 1, column: 1), "", "the file is not valid UTF-8")
+        } else {
+            do throws(YAMLReader.Failure) {
+                var root = Section(try YAMLReader.read(text), path: "", problems: problems)
+                settings = read(&root)
+            } catch {
+                problems.add(error.place, "", error.message)
+            }
+        }
+        guard problems.list.isEmpty else {
+            let sorted = problems.list.sorted { ($0.place.line, $0.place.column) < ($1.place.line, $1.place.column) }
+            throw SettingsProblems(problems: sorted)
+        }
+        return settings
+    }
+
+    private static func read(_ root: inout Section) -> Settings {
+        var settings = Settings()
+        settings.instance = root.nonEmpty("instance")
+        settings.kafka = kafka(&root)
+        settings.inputs = inputs(&root)
+        settings.time = time(&root)
+        settings.money = money(&root)
+        settings.preset = preset(&root)
+        settings.ladders = root.items("ladders").enumerated().compactMap { ladder($1, "ladders[\($0)]", root.problems) }
+        settings.warnings = root.items("warnings").enumerated().compactMap { warning($1, "warnings[\($0)]", root.problems) }
+        settings.halfLives = halfLives(&root) ?? settings.halfLives
+        settings.outputs = outputs(&root)
+        settings.snapshots = snapshots(&root)
+        settings.workers = root.integer("workers", in: 1...64) ?? 1
+        settings.emitFrom = emitFrom(&root)
+        root.finish(planned: ["tags", "alerts", "scores", "cut_points", "models", "webhooks", "cockpit", "tests"])
+        return settings
+    }
+
+    private static func kafka(_ root: inout Section) -> KafkaSettings {
+        var kafka = KafkaSettings()
+        guard var section = root.section("kafka") else {
+            root.problems.add(Place(line: 1, column: 1), "kafka.bootstrap", "is required: where the brokers are, such as \"localhost:9092\"")
+            return kafka
+        }
+        if let bootstrap = section.nonEmpty("bootstrap") {
+            kafka.bootstrap = bootstrap.value
+        } else {
+            section.problems.add(section.place, "kafka.bootstrap", "is required: where the brokers are, such as \"localhost:9092\"")
+        }
+        kafka.group = section.nonEmpty("group")?.value ?? kafka.group
+        if let properties = section.section("properties") {
+            for name in properties.names {
+                var properties = properties
+                guard let node = properties.node(name), let value = property(node, properties, name) else { continue }
+                kafka.properties.append((name, Placed(value, place: properties.placeOfKey(name), key: properties.full(name))))
+            }
+        }
+        section.finish()
+        return kafka
+    }
+
+    /// A text, or `{file: path}`, or `{credential: name}`.
+    private static func property(_ node: YAMLNode, _ parent: Section, _ name: String) -> String? {
+        guard case .mapping = node.content else { return parent.text(of: node, key: parent.full(name))?.value }
+        var section = Section(node, path: parent.full(name), problems: parent.problems)
+        let file = section.nonEmpty("file")
+        let credential = section.nonEmpty("credential")
+        section.finish()
+        do throws(SecretFile.Failure) {
+            if let file { return try SecretFile.read(file.value) }
+            if let credential { return try SecretFile.credential(credential.value) }
+            parent.problems.add(node.place, section.path, "expected a text, {file: path} or {credential: name}")
+        } catch {
+            parent.problems.add(node.place, section.path, error.message)
+        }
+        return nil
+    }
+
+    private static func time(_ root: inout Section) -> TimeSettings {
+        enum Clock: String, CaseIterable { case wall, event }
+        var time = TimeSettings()
+        guard var section = root.section("time") else { return time }
+        time.zone = section.nonEmpty("zone") ?? time.zone
+        time.usesEventClock = section.choice("clock", Clock.self) == .event
+        time.maxFuture = section.duration("max_future", in: 0...86_400_000 * 36_500) ?? time.maxFuture
+        section.finish()
+        return time
+    }
+
+    private static func money(_ root: inout Section) -> MoneySettings {
+        var money = MoneySettings()
+        guard var section = root.section("money") else { return money }
+        money.currency = section.nonEmpty("currency") ?? money.currency
+        if var rates = section.section("rates") {
+            for name in rates.names {
+                guard let rate = rates.nonEmpty(name) else { continue }
+                money.rates.append((Placed(name, place: rates.placeOfKey(name), key: rates.full(name)), rate))
+            }
+        }
+        section.finish()
+        return money
+    }
+
+    private static func preset(_ root: inout Section) -> String {
+        guard let preset = root.nonEmpty("preset") else { return "four-tier" }
+        if ["four-tier", "none"].contains(preset.value) { return preset.value }
+        let planned = ["cn8", "shopify11", "metal"].contains(preset.value)
+        root.problems.add(
+            preset.place, "preset",
+            planned ? "this version does not support '\(preset.value)' yet: use four-tier or none" : "'\(preset.value)' is none of four-tier, none")
+        return "four-tier"
+    }
+
+    private static func halfLives(_ root: inout Section) -> [Int64]? {
+        guard var section = root.section("activity") else { return nil }
+        let nodes = section.items("half_lives")
+        let place = section.placeOfKey("half_lives")
+        let values = nodes.compactMap { node in
+            section.text(of: node, key: "activity.half_lives").flatMap {
+                section.duration($0, key: "activity.half_lives", in: 60_000...86_400_000 * 1_100)
+            }
+        }
+        section.finish()
+        guard !nodes.isEmpty, values.count == nodes.count else { return nil }
+        guard values.count == 2, values[0] < values[1] else {
+            root.problems.add(place, "activity.half_lives", "expected two durations, the shorter first, such as [7d, 28d]")
+            return nil
+        }
+        return values
+    }
+
+    private static func outputs(_ root: inout Section) -> OutputSettings {
+        var outputs = OutputSettings()
+        guard var section = root.section("outputs") else { return outputs }
+        if var topics = section.section("topics") {
+            for key in topics.names { outputs.topics[key] = topics.nonEmpty(key) }
+        }
+        outputs.format = section.choice("format", OutputSettings.Format.self) ?? .structured
+        section.finish()
+        return outputs
+    }
+
+    private static func snapshots(_ root: inout Section) -> SnapshotSettings {
+        var snapshots = SnapshotSettings()
+        guard var section = root.section("snapshots") else { return snapshots }
+        snapshots.folder = section.nonEmpty("folder")?.value ?? snapshots.folder
+        snapshots.every = section.duration("every", in: 1_000...86_400_000 * 7) ?? snapshots.every
+        snapshots.keep = section.integer("keep", in: 1...100) ?? snapshots.keep
+        section.finish()
+        return snapshots
+    }
+
+    private static func emitFrom(_ root: inout Section) -> Settings.EmitFrom? {
+        guard let text = root.nonEmpty("emit_from") else { return nil }
+        switch text.value {
+        case "first-start": return .firstStart
+        case "earliest": return .earliest
+        default: return .instant(text.value, text.place)
+        }
+    }
+}
