@@ -1,0 +1,80 @@
+// Asks the brokers, a few times a second, where every assigned partition ends: what lets the clock move in silence.
+import CRDKafka
+import Glibc
+import Synchronization
+import Worker
+
+/// One background thread per consumer. Its answers are those of the present assignment only.
+final class EndProber: Sendable {
+    private struct State {
+        var partitions: [TopicPartition] = []
+        var assignment = 0
+        var answers: [TopicPartition: EndAnswer] = [:]
+        var stops = false
+    }
+
+    private let state = Mutex(State())
+    /// Only handed to librdkafka, whose functions may be called from any thread.
+    nonisolated(unsafe) private let client: OpaquePointer
+    private let thread = Mutex<pthread_t?>(nil)
+    private static let interval: UInt32 = 150_000
+
+    init(_ client: OpaquePointer) {
+        self.client = client
+        var thread = pthread_t()
+        let retained = Unmanaged.passRetained(self).toOpaque()
+        let failure = pthread_create(&thread, nil, EndProber.entry, retained)
+        precondition(failure == 0, "a thread cannot be started")
+        self.thread.withLock { $0 = thread }
+    }
+
+    private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { opaque in
+        Unmanaged<EndProber>.fromOpaque(opaque!).takeRetainedValue().run()
+        return nil
+    }
+
+    func watch(_ partitions: [TopicPartition]) {
+        state.withLock {
+            $0.partitions = partitions
+            $0.assignment += 1
+            $0.answers = [:]
+        }
+    }
+
+    func answer(_ partition: TopicPartition) -> EndAnswer? { state.withLock { $0.answers[partition] } }
+
+    /// Ends the thread; at most the time of one question.
+    func stop() {
+        state.withLock { $0.stops = true }
+        if let thread = thread.withLock({ value in
+            defer { value = nil }
+            return value
+        }) { pthread_join(thread, nil) }
+    }
+
+    private func run() {
+        while true {
+            let (partitions, assignment, stops) = state.withLock { ($0.partitions, $0.assignment, $0.stops) }
+            if stops { return }
+            for partition in partitions {
+                if state.withLock({ $0.stops || $0.assignment != assignment }) { break }
+                let askedAt = EndProber.now()
+                var first: Int64 = 0
+                var end: Int64 = 0
+                let error = rd_kafka_query_watermark_offsets(client, partition.topic, partition.partition, &first, &end, 1_000)
+                if error != RD_KAFKA_RESP_ERR_NO_ERROR { continue }
+                state.withLock {
+                    if $0.assignment == assignment { $0.answers[partition] = EndAnswer(offset: end, askedAt: askedAt) }
+                }
+            }
+            usleep(EndProber.interval)
+        }
+    }
+
+    /// The machine's clock, ms.
+    static func now() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}

@@ -1,0 +1,118 @@
+// A transactional producer: everything of a batch, or nothing.
+import CRDKafka
+import Model
+import Worker
+
+package final class TransactionalProducer: TransactionSink {
+    private let client: Client
+    private var tooLarge: [Int] = []
+
+    /// `worker` counts from 0. `messageBytes`: the largest message, with room for headers.
+    package init(_ options: ClientOptions, worker: Int, messageBytes: Int) throws(TransportFailure) {
+        let name = "\(options.instance)-\(worker)"
+        client = try Client(
+            options, .producer(transactionalID: "\(options.group)-\(name)"), clientID: "rfmd-\(name)",
+            extra: [("message.max.bytes", String(messageBytes))])
+        client.callbacks.onDelivery = { [unowned self] message in
+            if message.pointee.err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE { tooLarge.append(Int(bitPattern: message.pointee._private)) }
+        }
+    }
+
+    deinit { close() }
+
+    package func close() { client.destroy() }
+
+    package func initialize(cancelled: () -> Bool) throws(TransportFailure) {
+        while true {
+            guard let error = rd_kafka_init_transactions(client.pointer, 2_000) else { return }
+            let failure = TransportFailure(taking: error, "begin to produce")
+            guard case .retriable = failure, !cancelled() else { throw failure }
+            rd_kafka_poll(client.pointer, 0)
+        }
+    }
+
+    package func commit(_ transaction: SealedTransaction) throws(TransportFailure) -> CommitOutcome {
+        tooLarge = []
+        if let error = rd_kafka_begin_transaction(client.pointer) { throw .certain(error, "begin") }
+        let headers = transaction.headers.map(TransactionalProducer.headers)
+        defer { for list in headers { rd_kafka_headers_destroy(list) } }
+        for (index, message) in transaction.messages.enumerated() {
+            try produce(message, index, transaction, headers)
+        }
+        if !tooLarge.isEmpty { return try giveUp() }
+        if !transaction.positions.isEmpty {
+            let list = PartitionList(transaction.positions)
+            guard let membership = transaction.membership as? ConsumerMembership else { throw .fatal("not a membership of Kafka") }
+            // Retriable, and sent again with the same arguments: nothing of it is visible before the commit.
+            var attempts = 0
+            while let error = rd_kafka_send_offsets_to_transaction(client.pointer, list.pointer, membership.pointer, 30_000) {
+                attempts += 1
+                let failure = TransportFailure(taking: error, "send positions")
+                guard case .retriable = failure, attempts < 10 else { throw failure.asAbort }
+            }
+        }
+        if let error = rd_kafka_commit_transaction(client.pointer, -1) {
+            let failure = TransportFailure(taking: error, "commit")
+            if !tooLarge.isEmpty { return try giveUp() }
+            throw failure.asAbort
+        }
+        return .committed
+    }
+
+    private func giveUp() throws(TransportFailure) -> CommitOutcome {
+        if let error = rd_kafka_abort_transaction(client.pointer, -1) { throw TransportFailure(taking: error, "abort").asAbort }
+        return .refused(tooLarge: Array(Set(tooLarge)).sorted())
+    }
+
+    private func produce(
+        _ message: OutputMessage, _ index: Int, _ transaction: SealedTransaction, _ headers: [OpaquePointer]
+    ) throws(TransportFailure) {
+        let base = transaction.bytes.baseAddress
+        while true {
+            let list = transaction.headers[message.headers].isEmpty ? nil : rd_kafka_headers_copy(headers[message.headers])
+            let error = rfmd_produce(
+                client.pointer, transaction.topics[message.topic], message.partition, message.key.flatMap { base?.advanced(by: $0.lowerBound) },
+                message.key?.count ?? 0, message.value.flatMap { base?.advanced(by: $0.lowerBound) }, message.value?.count ?? 0, list,
+                message.timestamp ?? 0, UnsafeMutableRawPointer(bitPattern: index))
+            if error == RD_KAFKA_RESP_ERR_NO_ERROR { return }
+            if let list { rd_kafka_headers_destroy(list) }
+            switch error {
+            case RD_KAFKA_RESP_ERR__QUEUE_FULL: rd_kafka_poll(client.pointer, 50)
+            case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+                tooLarge.append(index)
+                return
+            default:
+                let failure = TransportFailure(error, "produce to \(transaction.topics[message.topic])")
+                throw failure.asAbort
+            }
+        }
+    }
+
+    private static func headers(_ headers: [RecordHeader]) -> OpaquePointer {
+        let list: OpaquePointer = rd_kafka_headers_new(headers.count)
+        for header in headers {
+            if let value = header.value {
+                value.withUnsafeBytes {
+                    // An empty value is not a missing one: librdkafka tells them apart by the pointer.
+                    let base = $0.baseAddress ?? UnsafeRawPointer(bitPattern: 1)
+                    _ = rd_kafka_header_add(list, header.name, -1, base, $0.count)
+                }
+            } else {
+                rd_kafka_header_add(list, header.name, -1, nil, 0)
+            }
+        }
+        return list
+    }
+}
+
+extension TransportFailure {
+    /// A retriable failure that was not retried in time leaves the transaction in doubt.
+    fileprivate var asAbort: TransportFailure {
+        if case .retriable(let text) = self { return .abort(text) }
+        return self
+    }
+
+    fileprivate static func certain(_ error: OpaquePointer, _ what: String) -> TransportFailure {
+        TransportFailure(taking: error, what).asAbort
+    }
+}
