@@ -1,0 +1,151 @@
+// A batch as the messages of one transaction: events, dead letters, journal records, versions.
+import Codec
+import Model
+
+final class BatchWriter {
+    private let topics: OutputTopics
+    private let format: EventEncoder.Format
+    private let bytes = ByteBuffer(capacity: 1 << 20)
+    private var names: [String] = []
+    private var messages: [OutputMessage] = []
+    private var headers: [[RecordHeader]] = []
+    private var positions: [(TopicPartition, Int64)] = []
+    /// Message index of each letter.
+    private var letterMessages: [Int: DeadLetter] = [:]
+    private(set) var events = 0
+    var letters: Int { letterMessages.count }
+
+    private static let structured = [
+        RecordHeader(name: "content-type", value: Array("application/cloudevents+json; charset=UTF-8".utf8))
+    ]
+
+    init(topics: OutputTopics, format: EventEncoder.Format) {
+        self.topics = topics
+        self.format = format
+    }
+
+    func transaction(_ membership: any Membership) -> SealedTransaction {
+        SealedTransaction(
+            topics: names, bytes: bytes.bytes, messages: messages, headers: headers, positions: positions, membership: membership)
+    }
+
+    func write(_ batch: SealedBatch) {
+        bytes.removeAll()
+        names = []
+        messages = []
+        headers = [[], BatchWriter.structured]
+        positions = []
+        letterMessages = [:]
+        events = 0
+        for version in batch.versions {
+            add(
+                topics.versions, partition: 0, key: Array("\(Version.kind):\(version.digest)".utf8), value: version.bytes, headers: 0)
+        }
+        for part in batch.parts {
+            writeEvents(part, batch.encoders)
+            for letter in part.letters { write(letter, partition: part.shard) }
+            add(topics.journal, partition: part.shard, key: nil, value: part.journal, headers: 0)
+            positions += part.positions
+        }
+    }
+
+    private func topicNumber(_ name: String) -> Int {
+        if let known = names.firstIndex(of: name) { return known }
+        names.append(name)
+        return names.count - 1
+    }
+
+    private func append(_ more: [UInt8]) -> Range<Int> {
+        let start = bytes.count
+        bytes.append(contentsOf: more)
+        return start..<bytes.count
+    }
+
+    private func add(_ topic: String, partition: Int32, key: [UInt8]?, value: [UInt8]?, headers: Int) {
+        messages.append(
+            OutputMessage(
+                topic: topicNumber(topic), partition: partition, key: key.map(append), value: value.map(append), headers: headers))
+    }
+
+    private func writeEvents(_ part: SealedBatch.Part, _ encoders: [Digest: EventEncoder]) {
+        var reader = ByteReader(part.effects.bytes)
+        var section = 0
+        let prefix = "\(part.genesis)-\(part.shard)-\(part.batch)-"
+        var position = 0
+        while reader.remaining > 0 {
+            while section + 1 < part.sections.count && part.sections[section + 1].from <= reader.offset { section += 1 }
+            guard let encoder = encoders[part.sections[section].version], let effect = try? reader.readEffect() else {
+                preconditionFailure("the engine's own effects are whole, and of a known version")
+            }
+            write(effect, id: "\(prefix)\(position)", encoder, partition: part.shard)
+            position += 1
+        }
+        events += position
+    }
+
+    private func write(_ effect: Effect, id: String, _ encoder: EventEncoder, partition: Int32) {
+        let name =
+            effect.kind == .rungChanged ? topics.topic(ofLadder: String(decoding: effect.name, as: UTF8.self)) : topics.warnings
+        let keyStart = bytes.count
+        bytes.append(contentsOf: effect.customer)
+        let valueStart = bytes.count
+        var headerNumber = 1
+        switch format {
+        case .structured: encoder.appendStructured(effect, id: id, to: bytes)
+        case .binary:
+            encoder.appendData(effect, to: bytes)
+            headerNumber = headers.count
+            headers.append(BatchWriter.binaryHeaders(effect, id: id, encoder))
+        }
+        messages.append(
+            OutputMessage(
+                topic: topicNumber(name), partition: partition, key: keyStart..<valueStart, value: valueStart..<bytes.count,
+                headers: headerNumber))
+    }
+
+    private static func binaryHeaders(_ effect: Effect, id: String, _ encoder: EventEncoder) -> [RecordHeader] {
+        [
+            ("ce_specversion", "1.0"), ("ce_id", id), ("ce_source", encoder.source), ("ce_type", EventEncoder.type(of: effect)),
+            ("ce_time", CivilTime.text(effect.decidedAt)), ("ce_subject", String(decoding: effect.customer, as: UTF8.self)),
+            ("ce_partitionkey", String(decoding: effect.customer, as: UTF8.self)), ("content-type", "application/json"),
+        ].map { RecordHeader(name: $0.0, value: Array($0.1.utf8)) }
+    }
+
+    // MARK: Dead letters
+
+    private func write(_ letter: DeadLetter, partition: Int32) {
+        letterMessages[messages.count] = letter
+        headers.append(letter.headers + BatchWriter.errorHeaders(letter))
+        add(topics.deadLetters, partition: partition, key: letter.key, value: letter.value, headers: headers.count - 1)
+    }
+
+    /// Kafka Connect's names under `__rfmd.errors.`; a header of the record that has one of them is kept as it is.
+    private static func errorHeaders(_ letter: DeadLetter) -> [RecordHeader] {
+        let reason = letter.rejection.reason.name
+        let headers: [(String, String)] = [
+            ("topic", letter.source.topic), ("partition", String(letter.source.partition)), ("offset", String(letter.offset)),
+            ("timestamp", letter.timestamp.map { String($0) } ?? ""), ("connector.name", "rfmd"), ("task.id", String(letter.source.partition)),
+            ("stage", "VALUE_CONVERTER"), ("class.name", "rfmd"), ("exception.class.name", reason),
+            ("exception.message", letter.rejection.message), ("reason", reason),
+        ]
+        let present = Set(letter.headers.map(\.name))
+        return headers.map { ("__rfmd.errors.\($0.0)", $0.1) }.filter { !present.contains($0.0) }
+            .map { RecordHeader(name: $0.0, value: Array($0.1.utf8)) }
+    }
+
+    /// Replaces the values of letters that were refused for their size; false if a message is no letter, or was replaced before.
+    func truncate(_ refused: [Int]) -> Bool {
+        for index in refused {
+            guard let letter = letterMessages[index], let value = letter.value else { return false }
+            let note =
+                "{\"truncated\":true,\"topic\":\"\(letter.source.topic)\",\"partition\":\(letter.source.partition),\"offset\":\(letter.offset),\"length\":\(value.count),\"xxh3_128\":\"\(Digest(of: value))\"}"
+            messages[index].value = append(Array(note.utf8))
+            messages[index].key = letter.key.flatMap { $0.count > 65_536 ? nil : append($0) }
+            headers.append(
+                BatchWriter.errorHeaders(letter) + [RecordHeader(name: "__rfmd.errors.truncated", value: Array("true".utf8))])
+            messages[index].headers = headers.count - 1
+            letterMessages[index]?.value = nil
+        }
+        return !refused.isEmpty
+    }
+}
