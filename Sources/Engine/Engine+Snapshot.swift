@@ -19,6 +19,8 @@ extension Engine {
     /// A state that cannot be restored; `reason` says what is wrong.
     package struct DamagedState: Error {
         package var reason: String
+
+        package init(reason: String) { self.reason = reason }
     }
 
     // MARK: Out

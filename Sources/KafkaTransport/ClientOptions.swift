@@ -69,7 +69,7 @@ final class ClientCallbacks {
 
 /// A client of librdkafka with its callbacks: destroyed once.
 final class Client {
-    enum Kind { case consumer, reader, producer(transactionalID: String), admin }
+    enum Kind { case consumer(queueKilobytes: Int), reader, producer(transactionalID: String), admin }
 
     let pointer: OpaquePointer
     let callbacks: ClientCallbacks
@@ -87,8 +87,9 @@ final class Client {
         case .consumer, .reader:
             settings += [
                 ("fetch.message.max.bytes", "4194304"), ("fetch.max.bytes", "67108864"), ("fetch.wait.max.ms", "50"),
-                ("queued.min.messages", "200000"), ("queued.max.messages.kbytes", "131072"), ("fetch.error.backoff.ms", "100"),
+                ("queued.min.messages", "200000"), ("fetch.error.backoff.ms", "100"),
             ]
+            if case .consumer(let kilobytes) = kind { settings.append(("queued.max.messages.kbytes", String(kilobytes))) }
         case .producer: settings += [("linger.ms", "5"), ("compression.codec", "lz4"), ("queue.buffering.max.messages", "1000000")]
         case .admin: break
         }

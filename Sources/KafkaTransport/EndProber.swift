@@ -19,8 +19,12 @@ final class EndProber: Sendable {
     private let thread = Mutex<pthread_t?>(nil)
     private static let interval: UInt32 = 150_000
 
-    init(_ client: OpaquePointer) {
+    private let now: @Sendable () -> Int64
+
+    /// `now` is the machine's clock as far as it is believed, ms.
+    init(_ client: OpaquePointer, now: @escaping @Sendable () -> Int64) {
         self.client = client
+        self.now = now
         var thread = pthread_t()
         let retained = Unmanaged.passRetained(self).toOpaque()
         let failure = pthread_create(&thread, nil, EndProber.entry, retained)
@@ -58,7 +62,7 @@ final class EndProber: Sendable {
             if stops { return }
             for partition in partitions {
                 if state.withLock({ $0.stops || $0.assignment != assignment }) { break }
-                let askedAt = EndProber.now()
+                let askedAt = now()
                 var first: Int64 = 0
                 var end: Int64 = 0
                 let error = rd_kafka_query_watermark_offsets(client, partition.topic, partition.partition, &first, &end, 1_000)
@@ -69,12 +73,5 @@ final class EndProber: Sendable {
             }
             usleep(EndProber.interval)
         }
-    }
-
-    /// The machine's clock, ms.
-    static func now() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
     }
 }

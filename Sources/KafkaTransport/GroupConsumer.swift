@@ -17,9 +17,8 @@ final class ConsumerMembership: Membership, @unchecked Sendable {
 package final class GroupConsumer: RecordSource {
     private let client: Client
     private let prober: EndProber
-    /// librdkafka writes to the second when a queue that was empty gets something.
-    private let wakeUp: Int32
-    private let wakeUpEnd: Int32
+    /// librdkafka writes to it when a queue that was empty gets something.
+    private let bell: Bell
     private let groupQueue: OpaquePointer
     private var events: [GroupEvent] = []
     private var queues: [TopicPartition: Queue] = [:]
@@ -33,23 +32,20 @@ package final class GroupConsumer: RecordSource {
         var next: Int64
     }
 
-    /// `worker` counts from 0.
-    package init(_ options: ClientOptions, worker: Int, topics: [String]) throws(TransportFailure) {
+    /// `worker` counts from 0. `now` is the machine's clock as far as it is believed, ms. `queueKilobytes` bounds what librdkafka holds of
+    /// each partition.
+    package init(
+        _ options: ClientOptions, worker: Int, topics: [String], queueKilobytes: Int, now: @escaping @Sendable () -> Int64
+    ) throws(TransportFailure) {
         let name = "\(options.instance)-\(worker)"
         client = try Client(
-            options, .consumer, clientID: "rfmd-\(name)",
+            options, .consumer(queueKilobytes: queueKilobytes), clientID: "rfmd-\(name)",
             extra: [("group.id", options.group), ("group.instance.id", name)])
-        var ends: [Int32] = [0, 0]
-        precondition(pipe(&ends) == 0, "no pipe")
-        for end in ends {
-            _ = fcntl(end, F_SETFL, O_NONBLOCK)
-            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-        }
-        (wakeUp, wakeUpEnd) = (ends[0], ends[1])
+        bell = Bell()
         groupQueue = rd_kafka_queue_get_consumer(client.pointer)
-        prober = EndProber(client.pointer)
+        prober = EndProber(client.pointer, now: now)
         var one: UInt8 = 1
-        rd_kafka_queue_io_event_enable(groupQueue, wakeUpEnd, &one, 1)
+        rd_kafka_queue_io_event_enable(groupQueue, bell.input, &one, 1)
         client.callbacks.onRebalance = { [unowned self] error, client, partitions in rebalanced(error, client, partitions) }
         client.callbacks.onError = { [unowned self] code, text in failed(code, text) }
         let list = PartitionList(topics.map { TopicPartition(topic: $0, partition: RD_KAFKA_PARTITION_UA) })
@@ -57,7 +53,7 @@ package final class GroupConsumer: RecordSource {
         if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "subscribe") }
     }
 
-    deinit { close(leave: false) }
+    deinit { close() }
 
     private func rebalanced(
         _ error: rd_kafka_resp_err_t, _ client: OpaquePointer?, _ partitions: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
@@ -109,7 +105,7 @@ package final class GroupConsumer: RecordSource {
             }
             // Before the assignment, so that no record takes the way of the group's queue.
             rd_kafka_queue_forward(queue, nil)
-            rd_kafka_queue_io_event_enable(queue, wakeUpEnd, &one, 1)
+            rd_kafka_queue_io_event_enable(queue, bell.input, &one, 1)
             queues[partition] = Queue(pointer: queue, next: offset)
         }
         let list = PartitionList(positions.map { ($0.key, $0.value) })
@@ -128,7 +124,7 @@ package final class GroupConsumer: RecordSource {
         rd_kafka_assign(client.pointer, nil)
     }
 
-    package func close(leave: Bool) {
+    package func close() {
         if isClosed { return }
         isClosed = true
         client.callbacks.onRebalance = nil
@@ -137,19 +133,12 @@ package final class GroupConsumer: RecordSource {
         prober.stop()
         rd_kafka_queue_io_event_enable(groupQueue, -1, nil, 0)
         rd_kafka_queue_destroy(groupQueue)
-        // A static member does not leave when it closes; its session ends by itself or it comes back. So there is nothing to wait for.
         client.destroy()
-        Glibc.close(wakeUp)
-        Glibc.close(wakeUpEnd)
     }
 
-    package func wait(timeout: Int32) {
-        var descriptor = pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0)
-        if Glibc.poll(&descriptor, 1, timeout) > 0 {
-            var bytes: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-            while read(wakeUp, &bytes, 32) == 32 {}
-        }
-    }
+    package func wait(timeout: Int32) { bell.wait(timeout: timeout) }
+
+    package var wake: @Sendable () -> Void { { [bell] in bell.ring() } }
 
     package func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) throws(TransportFailure) -> Int64? {
         guard let queue = queues[partition] else { return nil }
@@ -235,7 +224,7 @@ package final class GroupConsumer: RecordSource {
 
     package func committed(_ partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition: Int64] {
         let list = PartitionList(partitions)
-        let error = rd_kafka_committed(client.pointer, list.pointer, 30_000)
+        let error = rd_kafka_committed(client.pointer, list.pointer, 5_000)
         if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "committed positions") }
         var positions: [TopicPartition: Int64] = [:]
         for (partition, offset, error) in PartitionList.elements(list.pointer) {

@@ -5,26 +5,38 @@ import Worker
 
 package final class PartitionReader: LogReader {
     private let client: Client
+    /// Asked for high watermarks: a client that reads committed records only is told of the last stable offset in their place.
+    private let uncommitted: Client
+    private static let questionTimeout: Int32 = 5_000
+    /// How long the next record may take, in polls of a second: the longest transaction that is waited for.
+    private static let mostIdlePolls = 180
 
     package init(_ options: ClientOptions, name: String) throws(TransportFailure) {
         client = try Client(options, .reader, clientID: "rfmd-\(name)", extra: [("group.id", "\(options.group)-reader")])
+        uncommitted = try Client(
+            options, .reader, clientID: "rfmd-\(name)-end",
+            extra: [("group.id", "\(options.group)-reader"), ("isolation.level", "read_uncommitted")])
     }
 
-    package func close() { client.destroy() }
+    package func close() {
+        client.destroy()
+        uncommitted.destroy()
+    }
 
     package func range(of partition: TopicPartition) throws(TransportFailure) -> (first: Int64, end: Int64) {
         var first: Int64 = 0
         var end: Int64 = 0
-        let error = rd_kafka_query_watermark_offsets(client.pointer, partition.topic, partition.partition, &first, &end, 10_000)
+        let error = rd_kafka_query_watermark_offsets(
+            uncommitted.pointer, partition.topic, partition.partition, &first, &end, PartitionReader.questionTimeout)
         if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "offsets of \(partition)") }
         return (first, end)
     }
 
-    package func read(_ partition: TopicPartition, from: Int64, end: Int64, body: (RawRecord) throws(TransportFailure) -> Void)
-        throws(TransportFailure)
-    {
-        let first = try range(of: partition).first
-        var position = max(from, first)
+    package func read(
+        _ partition: TopicPartition, from: Int64, end: Int64, progress: () throws(TransportFailure) -> Void,
+        body: (RawRecord) throws(TransportFailure) -> Void
+    ) throws(TransportFailure) {
+        var position = max(from, try range(of: partition).first)
         if position >= end { return }
         let list = PartitionList([(partition, position)])
         let error = rd_kafka_assign(client.pointer, list.pointer)
@@ -32,24 +44,39 @@ package final class PartitionReader: LogReader {
         defer { rd_kafka_assign(client.pointer, nil) }
         var idle = 0
         while position < end {
-            guard let message = rd_kafka_consumer_poll(client.pointer, 500) else {
+            try progress()
+            guard let message = rd_kafka_consumer_poll(client.pointer, 1_000) else {
                 idle += 1
-                if idle > 60 { throw .retriable("no answer while reading \(partition) at \(position)") }
+                if idle > PartitionReader.mostIdlePolls { throw .retriable("no answer while reading \(partition) at \(position)") }
                 continue
             }
             idle = 0
             defer { rd_kafka_message_destroy(message) }
-            switch message.pointee.err {
-            case RD_KAFKA_RESP_ERR_NO_ERROR:
-                if message.pointee.offset >= position && message.pointee.offset < end {
-                    try body(GroupConsumer.record(message))
-                }
-                position = max(position, message.pointee.offset + 1)
-            case RD_KAFKA_RESP_ERR__PARTITION_EOF: position = max(position, message.pointee.offset)
-            case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-                throw .fatal("\(partition): the records at \(position) are gone")
-            default: break
-            }
+            position = try PartitionReader.handle(message, partition, position, end, body)
+        }
+    }
+
+    /// Returns the position behind a message.
+    private static func handle(
+        _ message: UnsafeMutablePointer<rd_kafka_message_t>, _ partition: TopicPartition, _ position: Int64, _ end: Int64,
+        _ body: (RawRecord) throws(TransportFailure) -> Void
+    ) throws(TransportFailure) -> Int64 {
+        switch message.pointee.err {
+        case RD_KAFKA_RESP_ERR_NO_ERROR:
+            // What an earlier assignment left behind is told by its topic or its offset.
+            guard let topic = message.pointee.rkt, String(cString: rd_kafka_topic_name(topic)) == partition.topic,
+                message.pointee.partition == partition.partition, message.pointee.offset >= position
+            else { return position }
+            if message.pointee.offset < end { try body(GroupConsumer.record(message)) }
+            return message.pointee.offset + 1
+        case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+            guard let topic = message.pointee.rkt, String(cString: rd_kafka_topic_name(topic)) == partition.topic,
+                message.pointee.partition == partition.partition
+            else { return position }
+            return max(position, message.pointee.offset)
+        case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+            throw .fatal("\(partition): the records at \(position) are gone")
+        default: return position
         }
     }
 

@@ -6,6 +6,8 @@ import Worker
 package final class TransactionalProducer: TransactionSink {
     private let client: Client
     private var tooLarge: [Int] = []
+    /// Offsets of delivered messages that the caller asked for, by message index.
+    private var offsets: [Int: Int64] = [:]
 
     /// `worker` counts from 0. `messageBytes`: the largest message, with room for headers.
     package init(_ options: ClientOptions, worker: Int, messageBytes: Int) throws(TransportFailure) {
@@ -14,7 +16,9 @@ package final class TransactionalProducer: TransactionSink {
             options, .producer(transactionalID: "\(options.group)-\(name)"), clientID: "rfmd-\(name)",
             extra: [("message.max.bytes", String(messageBytes))])
         client.callbacks.onDelivery = { [unowned self] message in
-            if message.pointee.err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE { tooLarge.append(Int(bitPattern: message.pointee._private)) }
+            let index = Int(bitPattern: message.pointee._private)
+            if message.pointee.err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE { tooLarge.append(index) }
+            if offsets[index] != nil { offsets[index] = message.pointee.offset }
         }
     }
 
@@ -33,6 +37,7 @@ package final class TransactionalProducer: TransactionSink {
 
     package func commit(_ transaction: SealedTransaction) throws(TransportFailure) -> CommitOutcome {
         tooLarge = []
+        offsets = Dictionary(uniqueKeysWithValues: transaction.tracked.map { ($0, -1) })
         if let error = rd_kafka_begin_transaction(client.pointer) { throw .certain(error, "begin") }
         let headers = transaction.headers.map(TransactionalProducer.headers)
         defer { for list in headers { rd_kafka_headers_destroy(list) } }
@@ -56,7 +61,7 @@ package final class TransactionalProducer: TransactionSink {
             if !tooLarge.isEmpty { return try giveUp() }
             throw failure.asAbort
         }
-        return .committed
+        return .committed(offsets: transaction.tracked.map { offsets[$0] ?? -1 })
     }
 
     private func giveUp() throws(TransportFailure) -> CommitOutcome {

@@ -10,6 +10,8 @@ final class BatchWriter {
     private var messages: [OutputMessage] = []
     private var headers: [[RecordHeader]] = []
     private var positions: [(TopicPartition, Int64)] = []
+    /// Message index of each part's journal record.
+    private var journals: [Int] = []
     /// Message index of each letter.
     private var letterMessages: [Int: DeadLetter] = [:]
     private(set) var events = 0
@@ -26,7 +28,8 @@ final class BatchWriter {
 
     func transaction(_ membership: any Membership) -> SealedTransaction {
         SealedTransaction(
-            topics: names, bytes: bytes.bytes, messages: messages, headers: headers, positions: positions, membership: membership)
+            topics: names, bytes: bytes.bytes, messages: messages, headers: headers, positions: positions, membership: membership,
+            tracked: journals)
     }
 
     func write(_ batch: SealedBatch) {
@@ -35,6 +38,7 @@ final class BatchWriter {
         messages = []
         headers = [[], BatchWriter.structured]
         positions = []
+        journals = []
         letterMessages = [:]
         events = 0
         for version in batch.versions {
@@ -44,6 +48,7 @@ final class BatchWriter {
         for part in batch.parts {
             writeEvents(part, batch.encoders)
             for letter in part.letters { write(letter, partition: part.shard) }
+            journals.append(messages.count)
             add(topics.journal, partition: part.shard, key: nil, value: part.journal, headers: 0)
             positions += part.positions
         }

@@ -5,9 +5,12 @@ import Model
 import Rules
 
 /// What the owner of the shards hands over: everything of one batch.
+///
+/// Sendable because it changes hands whole: the owner does not touch the buffers again.
 struct SealedBatch: @unchecked Sendable {
     struct Part {
         var shard: Int32
+        /// The genesis' id.
         var genesis: Digest
         var batch: UInt64
         var effects: ByteBuffer
@@ -26,9 +29,17 @@ struct SealedBatch: @unchecked Sendable {
 }
 
 package enum CommitResult: Sendable, Equatable {
-    /// The batch is committed; how many events and letters it sent, and how many letters were cut short.
-    case committed(events: Int, letters: Int, truncated: Int)
+    case committed(CommitReport)
     case failed(TransportFailure)
+}
+
+package struct CommitReport: Sendable, Equatable {
+    /// Events and letters sent, and letters that were cut short.
+    package var events = 0
+    package var letters = 0
+    package var truncated = 0
+    /// Where the journal records lie, by shard.
+    package var journalOffsets: [Int32: Int64] = [:]
 }
 
 /// Names of the topics that rfmd writes.
@@ -65,7 +76,7 @@ final class Committer: @unchecked Sendable {
     private var isBusy = false
     private var result: CommitResult?
     private var stops = false
-    private var thread: pthread_t?
+    private var ended = false
 
     private let sink: any TransactionSink
     private let writer: BatchWriter
@@ -81,7 +92,7 @@ final class Committer: @unchecked Sendable {
         var thread = pthread_t()
         let failure = pthread_create(&thread, nil, Committer.entry, Unmanaged.passRetained(self).toOpaque())
         precondition(failure == 0, "a thread cannot be started")
-        self.thread = thread
+        pthread_detach(thread)
     }
 
     deinit {
@@ -126,15 +137,16 @@ final class Committer: @unchecked Sendable {
         }
     }
 
-    /// Ends the thread and destroys the producer. What is in flight is left to the broker: it was committed, or it will be aborted.
+    /// Ends the thread and destroys the producer, without waiting for either. What is in flight is left to the broker: it was
+    /// committed, or a later producer of the same name aborts it. `hasEnded` tells when the thread is gone.
     func stop() {
         locked {
             stops = true
             pthread_cond_signal(changed)
         }
-        if let thread { pthread_join(thread, nil) }
-        thread = nil
     }
+
+    var hasEnded: Bool { locked { ended } }
 
     private func run() {
         while true {
@@ -155,6 +167,8 @@ final class Committer: @unchecked Sendable {
             wake()
         }
         sink.close()
+        locked { ended = true }
+        wake()
     }
 
     private func work(_ job: Job) -> CommitResult {
@@ -162,7 +176,7 @@ final class Committer: @unchecked Sendable {
             switch job {
             case .initialize:
                 try sink.initialize { self.locked { self.stops } }
-                return .committed(events: 0, letters: 0, truncated: 0)
+                return .committed(CommitReport())
             case .commit(let batch): return try commitNow(batch)
             }
         } catch { return .failed(error) }
@@ -173,7 +187,10 @@ final class Committer: @unchecked Sendable {
         var truncated = 0
         while true {
             switch try sink.commit(writer.transaction(batch.membership)) {
-            case .committed: return .committed(events: writer.events, letters: writer.letters, truncated: truncated)
+            case .committed(let offsets):
+                var report = CommitReport(events: writer.events, letters: writer.letters, truncated: truncated)
+                for (part, offset) in zip(batch.parts, offsets) { report.journalOffsets[part.shard] = offset }
+                return .committed(report)
             case .refused(let messages):
                 guard writer.truncate(messages) else { throw .fatal("an event is larger than the broker takes") }
                 truncated += messages.count

@@ -100,12 +100,13 @@ package protocol RecordSource: AnyObject {
     func assign(_ positions: [TopicPartition: Int64]) throws(TransportFailure)
     /// Gives up every partition, in answer to `.revoked` or on the way down. Releases every record handed out.
     func unassign()
-    /// Leaves the group if `leave`, else lets the session end by itself, and destroys the client. Idempotent; at most 10 s.
-    func close(leave: Bool)
+    /// Destroys the client. A static member does not leave: its session ends by itself, or it comes back. Idempotent.
+    func close()
 
-    /// Waits at most `timeout` ms for records of any assigned partition whose queue is wanted; true if there may be some.
-    /// Without `wanted` partitions it waits for the group.
+    /// Waits at most `timeout` ms until a record or something of the group has arrived, or `wake` is called.
     func wait(timeout: Int32)
+    /// Ends a `wait`, the present one or else the next. May be called from any thread, also after `close`.
+    var wake: @Sendable () -> Void { get }
     /// Moves at most `limit` records that have arrived for `partition` to the end of `records`, in offset order, without
     /// waiting. Returns the position if the end of the partition was reached behind them (control records included).
     func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) throws(TransportFailure) -> Int64?
@@ -118,18 +119,21 @@ package protocol RecordSource: AnyObject {
     /// partitions; nil before the first answer of this assignment.
     func end(of partition: TopicPartition) -> EndAnswer?
 
-    /// Committed positions of the group; nil where there is none. Waits until they are stable, at most 30 s.
+    /// Committed positions of the group, without those that were never committed. Waits at most 5 s until they are stable
+    /// (no transaction with positions is open), then fails as retriable.
     func committed(_ partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition: Int64]
 }
 
 /// A reader of whole partitions with no group: for the journal, the versions, and tests.
 package protocol LogReader: AnyObject {
-    /// First offset kept and the high watermark. Waits for the broker at most 30 s.
+    /// First offset kept and the high watermark (behind open transactions, not before them). Waits at most 5 s for the broker.
     func range(of partition: TopicPartition) throws(TransportFailure) -> (first: Int64, end: Int64)
-    /// Calls `body` with each committed record in [from, end), in order; returns when the position reaches `end`.
-    /// `from` below the first offset kept begins there.
-    func read(_ partition: TopicPartition, from: Int64, end: Int64, body: (RawRecord) throws(TransportFailure) -> Void)
-        throws(TransportFailure)
+    /// Calls `body` with each committed record in [from, end), in order; returns when the position reaches `end`. Open transactions
+    /// below `end` are waited for. `from` below the first offset kept begins there. `progress` is called at least every second.
+    func read(
+        _ partition: TopicPartition, from: Int64, end: Int64, progress: () throws(TransportFailure) -> Void,
+        body: (RawRecord) throws(TransportFailure) -> Void
+    ) throws(TransportFailure)
     func close()
 }
 
@@ -168,11 +172,14 @@ package struct SealedTransaction {
     /// The next offset to read of every input partition of every shard in the batch. Empty only for a genesis or a version alone.
     package var positions: [(TopicPartition, Int64)]
     package var membership: any Membership
+    /// Indexes of the messages whose offsets `CommitOutcome.committed` is to tell.
+    package var tracked: [Int]
 
     package init(
         topics: [String], bytes: UnsafeRawBufferPointer, messages: [OutputMessage], headers: [[RecordHeader]],
-        positions: [(TopicPartition, Int64)], membership: any Membership
+        positions: [(TopicPartition, Int64)], membership: any Membership, tracked: [Int]
     ) {
+        self.tracked = tracked
         self.topics = topics
         self.bytes = bytes
         self.messages = messages
@@ -188,15 +195,23 @@ package protocol TransactionSink: AnyObject {
     /// until `cancelled` answers true.
     func initialize(cancelled: () -> Bool) throws(TransportFailure)
     /// Begins a transaction, produces, sends the positions and commits. Returns only when the commit is certain.
-    /// Any throw but `.retriable` leaves it unknown whether it was committed. A message that is refused for its size throws `.tooLarge`
-    /// through `refused`, with nothing committed: the caller shortens it and calls again.
+    /// Any throw leaves it unknown whether it was committed. A message that is larger than the broker takes is told by `.refused`, with
+    /// nothing committed: the caller shortens it and calls again.
     func commit(_ transaction: SealedTransaction) throws(TransportFailure) -> CommitOutcome
     /// Destroys the producer without waiting for what is in flight. Idempotent.
     func close()
 }
 
 package enum CommitOutcome: Equatable, Sendable {
-    case committed
+    /// Offsets of the tracked messages, in their order.
+    case committed(offsets: [Int64])
     /// Nothing was committed: the messages with these indexes are larger than the broker takes.
     case refused(tooLarge: [Int])
+}
+
+/// Tidies up behind snapshots: prunes the folder, then trims the journal. Its calls never wait; the work is done by another thread.
+package protocol Housekeeper: AnyObject, Sendable {
+    /// Keeps the newest `keep` snapshots of a shard, and the journal from the record of the oldest of them on. `offsets` tells where
+    /// in `journal` the records of the batches lie that the caller knows.
+    func tidy(group: String, shard: Int32, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64])
 }

@@ -23,6 +23,18 @@ struct InputBuffer {
 
     var waiting: Int { records.count - head }
 
+    /// After more was read: `end` is the end of the partition if that was reached.
+    mutating func noteRead(end: Int64?) {
+        if waiting > 0, let last = records.last { readUpTo = max(readUpTo, last.offset + 1) }
+        if let end { readUpTo = max(readUpTo, end) }
+    }
+
+    /// Forgets what was read and not applied: reading is to go on from `position`.
+    mutating func forgetRecords(_ release: (ArraySlice<RawRecord>) -> Void) {
+        release(records[head...])
+        self = InputBuffer(partition, from: position)
+    }
+
     /// Everything that was read is applied, and that is all there was when the broker was last asked. nil: not so.
     func endedAt(_ answer: EndAnswer?) -> Int64? {
         guard let answer, readUpTo >= answer.offset else { return nil }
@@ -54,6 +66,15 @@ struct ShardBatch {
 
     var isEmpty: Bool { slices.isEmpty }
 
+    /// Bytes that are held for the committer.
+    var bytes: Int { effects.count + letterBytes }
+    private(set) var letterBytes = 0
+
+    mutating func add(_ letter: DeadLetter) {
+        letters.append(letter)
+        letterBytes += (letter.value?.count ?? 0) + (letter.key?.count ?? 0) + 512
+    }
+
     var digest: Digest {
         let both = ByteBuffer(capacity: 64)
         both.append(Digest(of: effects.bytes))
@@ -62,16 +83,28 @@ struct ShardBatch {
     }
 }
 
+/// Where a shard stands in its journal: a batch, the chain up to it and its record.
+struct JournalPlace {
+    var batch: UInt64
+    var chain: Digest
+    var record: [UInt8]
+}
+
 final class Shard {
     let index: Int32
     let genesis: Genesis
     let applier: SliceApplier
     private(set) var versionDigest: Digest
+    /// The version before: a new one that has not yet reached every customer needs it.
+    private(set) var versionBefore: Digest?
     /// In the order of the topics' names, as the version's mappings.
     var inputs: [InputBuffer]
-    /// The last batch that was sealed (committed unless one is in flight), and its chain.
-    var batch: UInt64
-    var chain: Digest
+    /// Inputs that an earlier version named and the one in force does not: where they would go on, by topic.
+    private(set) var removed: [String: InputBuffer] = [:]
+    /// Where inputs begin that a later version adds.
+    var starts: [String: Int64] = [:]
+    /// The last batch that was sealed; committed unless one is in flight.
+    private(set) var sealed: JournalPlace
     /// Batches of the journal that are still to be applied again.
     var replaying: ArraySlice<JournalRecord> = []
     var pending = ShardBatch()
@@ -81,26 +114,73 @@ final class Shard {
     var isReplaying: Bool { !replaying.isEmpty }
 
     init(
-        index: Int32, genesis: Genesis, applier: SliceApplier, versionDigest: Digest, positions: [String: Int64], batch: UInt64,
-        chain: Digest
+        index: Int32, genesis: Genesis, applier: SliceApplier, versionDigest: Digest, versionBefore: Digest?, positions: [String: Int64],
+        sealed: JournalPlace
     ) {
         self.index = index
         self.genesis = genesis
         self.applier = applier
         self.versionDigest = versionDigest
-        self.batch = batch
-        self.chain = chain
-        inputs = Shard.buffers(applier.version, index, positions)
-    }
-
-    private static func buffers(_ version: Version, _ index: Int32, _ positions: [String: Int64]) -> [InputBuffer] {
-        version.mappings.map { mapping in
-            InputBuffer(TopicPartition(topic: mapping.topic, partition: index), from: positions[mapping.topic] ?? 0)
+        self.versionBefore = versionBefore
+        self.sealed = sealed
+        inputs = applier.version.mappings.map { mapping in
+            guard let position = positions[mapping.topic] else { preconditionFailure("the journal names every input") }
+            return InputBuffer(TopicPartition(topic: mapping.topic, partition: index), from: position)
+        }
+        for (topic, position) in positions where !inputs.contains(where: { $0.partition.topic == topic }) {
+            removed[topic] = InputBuffer(TopicPartition(topic: topic, partition: index), from: position)
         }
     }
 
+    /// The next offset of every input, by topic, as the journal keeps it.
     var positions: [String: Int64] {
-        Dictionary(uniqueKeysWithValues: inputs.map { ($0.partition.topic, $0.position) })
+        removed.mapValues(\.position).merging(inputs.map { ($0.partition.topic, $0.position) }) { $1 }
+    }
+
+    /// Where reading begins of each input that the version in force names or one of `topics`.
+    func readPositions(_ topics: Set<String>) -> [TopicPartition: Int64] {
+        var positions: [String: Int64] = starts.filter { topics.contains($0.key) }
+        for (topic, input) in removed where topics.contains(topic) { positions[topic] = input.readUpTo }
+        for input in inputs { positions[input.partition.topic] = input.readUpTo }
+        return Dictionary(uniqueKeysWithValues: positions.map { (TopicPartition(topic: $0.key, partition: index), $0.value) })
+    }
+
+    // MARK: Sealing
+
+    /// The journal record of the pending batch, and its bytes.
+    func journalRecord() -> (record: JournalRecord, bytes: [UInt8]) {
+        var record = JournalRecord(
+            genesis: genesis, shard: index, batch: sealed.batch + 1, slices: pending.slices, positions: positions,
+            version: versionDigest, clock: engine.clock, effects: pending.digest)
+        let bytes = record.seal(after: sealed.chain)
+        return (record, bytes)
+    }
+
+    /// Ends the pending batch: what is to be committed of it.
+    func seal() -> SealedBatch.Part {
+        let (record, bytes) = journalRecord()
+        sealed = JournalPlace(batch: record.batch, chain: record.chain, record: bytes)
+        defer { pending = ShardBatch() }
+        return SealedBatch.Part(
+            shard: index, genesis: genesis.id, batch: record.batch, effects: pending.effects, sections: pending.sections,
+            letters: pending.letters, journal: bytes, positions: inputs.map { ($0.partition, $0.position) })
+    }
+
+    /// Ends a batch that was applied again: it is committed already. False if it came out differently.
+    func sealAgain() -> Bool {
+        guard let expected = replaying.first else { preconditionFailure("no batch is applied again") }
+        let (record, bytes) = journalRecord()
+        guard record.chain == expected.chain else { return false }
+        sealed = JournalPlace(batch: record.batch, chain: record.chain, record: bytes)
+        pending = ShardBatch()
+        replaying.removeFirst()
+        return true
+    }
+
+    /// Forgets what was read and not applied; reading goes on from `position`.
+    func forgetRecords(release: (ArraySlice<RawRecord>) -> Void) {
+        for index in inputs.indices { inputs[index].forgetRecords(release) }
+        for topic in removed.keys { removed[topic]?.forgetRecords(release) }
     }
 
     // MARK: Cutting
@@ -211,7 +291,7 @@ final class Shard {
         // Letters are sent for backfill too; what was committed before a rebuild has its letter.
         if let limit = genesis.rebuiltPositions[source.topic], record.offset < limit { return }
         if isReplaying { return }
-        pending.letters.append(
+        pending.add(
             DeadLetter(
                 source: source, offset: record.offset, timestamp: record.timestamp, key: record.key.map { [UInt8]($0) },
                 value: record.value.map { [UInt8]($0) }, headers: headers(record), rejection: rejection))
@@ -233,13 +313,17 @@ final class Shard {
         self.counts.add(counts)
     }
 
-    /// Puts a version in force, as a slice of its own. Inputs that it adds begin at `starts`.
-    func install(_ version: Version, _ rules: Ruleset, digest: Digest, slice: Slice, starts: [String: Int64]) {
-        engine.install(rules)
-        applier.install(version)
-        versionDigest = digest
-        let known = Dictionary(uniqueKeysWithValues: inputs.map { ($0.partition.topic, $0) })
-        inputs = Shard.buffers(version, index, starts).map { known[$0.partition.topic] ?? $0 }
+    /// Puts a version in force, as a slice of its own. Inputs that it adds begin where `removed` or `starts` says.
+    func install(_ known: KnownVersion, slice: Slice) {
+        engine.install(known.rules)
+        applier.install(known.version)
+        (versionBefore, versionDigest) = (versionDigest, known.digest)
+        for input in inputs { removed[input.partition.topic] = input }
+        inputs = known.version.mappings.map { mapping in
+            if let input = removed.removeValue(forKey: mapping.topic) { return input }
+            guard let start = starts[mapping.topic] else { preconditionFailure("an input that is added has a place where it begins") }
+            return InputBuffer(TopicPartition(topic: mapping.topic, partition: index), from: start)
+        }
         beginSection()
         engine.finishSlice(advancingTo: nil)
         finish(slice, RecordCounts())

@@ -31,6 +31,13 @@ package enum SnapshotFailure: Error, Equatable, Sendable {
     case tooNew(file: String, version: UInt32)
     /// The disk said no.
     case io(file: String, reason: String)
+
+    package var text: String {
+        switch self {
+        case .damaged(let file, let reason), .io(let file, let reason): "\(file): \(reason)"
+        case .tooNew(let file, let version): "\(file): its format \(version) is newer than this rfmd reads"
+        }
+    }
 }
 
 /// A snapshot while it is written: a temporary file behind a thread of its own.
@@ -62,4 +69,6 @@ package protocol SnapshotVault: AnyObject, Sendable {
         throws(SnapshotFailure)
     /// Removes all of a shard but the newest `keep` up to `batch`; returns the oldest batch that is left.
     func prune(group: String, shard: Int32, keep: Int) -> UInt64?
+    /// Keeps evidence of a defect beside the snapshots, under a name made of `shard` and `batch`; returns the path.
+    func keepEvidence(group: String, shard: Int32, batch: UInt64, bytes: [UInt8]) throws(SnapshotFailure) -> String
 }

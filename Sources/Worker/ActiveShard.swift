@@ -1,0 +1,50 @@
+// A shard at work, with what this assignment knows about its commits and snapshots.
+import Codec
+import Model
+
+final class ActiveShard {
+    let shard: Shard
+    /// The last batch that is known to be committed.
+    private(set) var committed: UInt64
+    /// Where the journal's records lie, of batches that have a snapshot or may have one.
+    private(set) var journalOffsets: [UInt64: Int64]
+    var snapshot: SnapshotProgress?
+    /// The newest batch that has a snapshot.
+    private(set) var lastSnapshot: UInt64?
+    private var nextSnapshotAt: Int64
+    private let snapshotEvery: Int64
+    private var isTidyingDue = false
+
+    init(_ recovered: ShardRecovery.Recovered, snapshotEvery: Int64) {
+        shard = recovered.shard
+        // What is applied again is committed already.
+        committed = recovered.shard.replaying.last?.batch ?? recovered.shard.sealed.batch
+        journalOffsets = recovered.journalOffsets
+        if case .snapshot(let batch) = recovered.point { lastSnapshot = batch }
+        self.snapshotEvery = snapshotEvery
+        nextSnapshotAt = TrustedClock.monotonic() + snapshotEvery
+    }
+
+    /// The batch that was in flight is committed, and its journal record lies at `offset`.
+    func noteCommitted(offset: Int64) {
+        committed = shard.sealed.batch
+        // A snapshot is begun when its batch is sealed, so no other batch can get one.
+        if snapshot?.batch == committed { journalOffsets[committed] = offset }
+    }
+
+    var isSnapshotDue: Bool { snapshot == nil && TrustedClock.monotonic() >= nextSnapshotAt }
+
+    /// After a snapshot was written, given up or begun.
+    func planNextSnapshot() { nextSnapshotAt = TrustedClock.monotonic() + snapshotEvery }
+
+    func noteSnapshot(_ batch: UInt64) {
+        lastSnapshot = batch
+        isTidyingDue = true
+    }
+
+    /// True once after a snapshot got its name: the owner tidies up after a later commit of the same generation.
+    func takeTidying() -> Bool {
+        defer { isTidyingDue = false }
+        return isTidyingDue
+    }
+}

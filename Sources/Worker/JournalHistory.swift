@@ -1,0 +1,59 @@
+// The committed journal of one shard, as recovery reads it.
+import Codec
+import Model
+
+/// Records of the newest genesis, in order, and where they lie.
+struct JournalHistory {
+    struct Entry {
+        var record: JournalRecord
+        var bytes: [UInt8]
+        var offset: Int64
+    }
+
+    /// Nothing was ever written, not even by a transaction that was aborted.
+    private(set) var wasNeverWritten = false
+    private(set) var entries: [Entry] = []
+
+    var last: Entry? { entries.last }
+
+    /// Reads everything up to the high watermark: all that was ever committed, also what is only just becoming visible.
+    static func read(
+        _ partition: TopicPartition, _ reader: any LogReader, progress: () throws(TransportFailure) -> Void
+    ) throws(WorkerFailure) -> JournalHistory {
+        var history = JournalHistory()
+        var damaged: Int64?
+        do throws(TransportFailure) {
+            let (first, end) = try reader.range(of: partition)
+            history.wasNeverWritten = end == 0
+            try reader.read(partition, from: first, end: end, progress: progress) { (raw: RawRecord) throws(TransportFailure) in
+                guard let value = raw.value, let record = JournalRecord(value), record.shard == partition.partition else {
+                    damaged = damaged ?? raw.offset
+                    return
+                }
+                if record.genesis.id != history.last?.record.genesis.id { history.entries = [] }
+                history.entries.append(Entry(record: record, bytes: [UInt8](value), offset: raw.offset))
+            }
+        } catch { throw .transport(error) }
+        if let damaged {
+            throw .refused("\(partition), offset \(damaged): this is no journal record of rfmd; the topic must be rfmd's own")
+        }
+        try history.checkChain(partition)
+        return history
+    }
+
+    private func checkChain(_ partition: TopicPartition) throws(WorkerFailure) {
+        for (before, entry) in zip(entries, entries.dropFirst()) {
+            if entry.record.batch == before.record.batch + 1 && entry.record.follows(before.record.chain) { continue }
+            throw .refused(
+                "\(partition), offset \(entry.offset): batch \(entry.record.batch) does not follow batch \(before.record.batch); "
+                    + "the journal was changed or is written by two groups: give each group a journal of its own (outputs.topics.journal)")
+        }
+    }
+
+    /// The record that a snapshot names, if the committed journal holds the same one.
+    func index(of identity: SnapshotIdentity) -> Int? {
+        entries.firstIndex {
+            $0.record.batch == identity.batch && $0.record.chain == identity.chain && $0.bytes == identity.journalRecord
+        }
+    }
+}

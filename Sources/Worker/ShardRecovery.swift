@@ -1,0 +1,278 @@
+// How a shard comes (back) to life: from its snapshot and its journal, or from a new genesis. There is no second way.
+//
+// The order matters. The producer was initialized before (it ends what an older producer of this name had open). Then: committed
+// positions, until they are stable; the journal up to a high watermark taken after that; then the versions. Whoever owned the shard
+// before can commit nothing any more that this does not see: the broker refuses positions of an older generation.
+import Codec
+import Engine
+import Model
+import Rules
+
+struct ShardRecovery {
+    let options: WorkerOptions
+    let ports: WorkerPorts
+    let reader: any LogReader
+    /// Called between steps: serves the group, and throws if the assignment is gone.
+    let progress: () throws(TransportFailure) -> Void
+    /// The same, after a little wait: between two tries.
+    let pause: () throws(TransportFailure) -> Void
+    /// Tells that the worker is alive, where nothing may be thrown.
+    let tick: () -> Void
+
+    struct Recovered {
+        var shard: Shard
+        var point: RecoveryPoint
+        /// Offsets of the journal's records, by batch.
+        var journalOffsets: [UInt64: Int64]
+        /// Why state was given up, if it was.
+        var lost: String?
+    }
+
+    /// What stands between a shard and its state.
+    private enum Obstacle: Error {
+        /// The state is lost; `--rebuild` accepts that.
+        case lost(String)
+        case failure(WorkerFailure)
+    }
+
+    /// Recovers one shard. `committed` are the group's positions, `kept` the shard if it is still here since an earlier assignment.
+    func recover(
+        _ index: Int32, committed: [TopicPartition: Int64], history: JournalHistory, versions: [Digest: [UInt8]], kept: Shard?,
+        book: inout VersionBook
+    ) throws(WorkerFailure) -> Recovered {
+        let committed = committed.filter { $0.key.partition == index }
+        let (usable, damaged) = ports.vault.list(group: options.group, shard: index)
+        for failure in damaged { unusable(index, failure) }
+        do throws(Obstacle) {
+            if history.wasNeverWritten && usable.isEmpty && committed.isEmpty {
+                return Recovered(shard: try newShard(index, after: nil, committed, book), point: .newGenesis, journalOffsets: [:])
+            }
+            let (shard, point) = try restore(index, committed, history, usable, versions, kept, &book)
+            return Recovered(
+                shard: shard, point: point, journalOffsets: Dictionary(history.entries.map { ($0.record.batch, $0.offset) }) { $1 })
+        } catch {
+            let before = history.last?.record ?? usable.first.flatMap { $0.journalRecord.withUnsafeBytes { JournalRecord($0) } }
+            return try rebuild(index, error, before, committed, book)
+        }
+    }
+
+    private func rebuild(
+        _ index: Int32, _ obstacle: Obstacle, _ before: JournalRecord?, _ committed: [TopicPartition: Int64], _ book: VersionBook
+    ) throws(WorkerFailure) -> Recovered {
+        switch obstacle {
+        case .failure(let failure): throw failure
+        case .lost(let reason):
+            guard options.rebuilds else {
+                throw .refused(
+                    "shard \(index) cannot be recovered: \(reason). Bring that back, or accept the loss: 'rfmd run --rebuild' begins anew "
+                        + "from what the inputs still hold, and sends nothing again that was sent before")
+            }
+            do throws(Obstacle) {
+                let shard = try newShard(index, after: before, committed, book)
+                return Recovered(shard: shard, point: .newGenesis, journalOffsets: [:], lost: reason)
+            } catch {
+                guard case .failure(let failure) = error else { preconditionFailure("a new genesis loses nothing more") }
+                throw failure
+            }
+        }
+    }
+
+    private func observe(_ event: WorkerEvent) { ports.observer.observe(event, worker: options.number) }
+
+    private func unusable(_ shard: Int32, _ failure: SnapshotFailure) {
+        observe(.snapshotUnusable(shard: shard, reason: failure.text))
+    }
+
+    private func range(of partition: TopicPartition) throws(Obstacle) -> (first: Int64, end: Int64) {
+        do throws(TransportFailure) {
+            return try retrying(pause) { () throws(TransportFailure) in try reader.range(of: partition) }
+        } catch { throw .failure(.transport(error)) }
+    }
+
+    // MARK: From what was committed
+
+    private func restore(
+        _ index: Int32, _ committed: [TopicPartition: Int64], _ history: JournalHistory, _ usable: [SnapshotIdentity],
+        _ versions: [Digest: [UInt8]], _ kept: Shard?, _ book: inout VersionBook
+    ) throws(Obstacle) -> (Shard, RecoveryPoint) {
+        guard let last = history.last?.record else {
+            throw .lost(
+                history.wasNeverWritten
+                    ? "its journal is empty, and yet it was at work before (there are committed positions or snapshots)"
+                    : "its journal holds no record any more")
+        }
+        try comparePositions(last, committed)
+        if let kept, kept.genesis == last.genesis, kept.sealed.chain == last.chain {
+            try plan(kept, [], last, versions, &book)
+            return (kept, .memory(batch: kept.sealed.batch))
+        }
+        for identity in usable {
+            guard let place = history.index(of: identity) else {
+                observe(.snapshotUnusable(shard: index, reason: "batch \(identity.batch): the committed journal does not hold this batch"))
+                continue
+            }
+            let record = history.entries[place].record
+            guard let shard = try load(identity, record, versions, &book) else { continue }
+            try checkRetained(from: record, to: last)
+            try plan(shard, history.entries[(place + 1)...], last, versions, &book)
+            return (shard, .snapshot(batch: identity.batch))
+        }
+        guard let first = history.entries.first, first.record.batch == 0 else {
+            throw .lost("there is no usable snapshot, and its journal does not begin with its genesis any more")
+        }
+        try checkRetained(from: first.record, to: last)
+        let version = try known(first.record.version, versions, &book)
+        let shard = shard(
+            first.record, version, sealed: JournalPlace(batch: 0, chain: first.record.chain, record: first.bytes), versionBefore: nil)
+        try plan(shard, history.entries.dropFirst(), last, versions, &book)
+        return (shard, .genesis)
+    }
+
+    /// The last journal record is the truth. A position that differs was set by somebody else.
+    private func comparePositions(_ last: JournalRecord, _ committed: [TopicPartition: Int64]) throws(Obstacle) {
+        for (topic, position) in last.positions {
+            let partition = TopicPartition(topic: topic, partition: last.shard)
+            guard let other = committed[partition], other != position else { continue }
+            throw .failure(
+                .refused(
+                    "\(partition): the group's committed position is \(other), but the journal's is \(position) (batch \(last.batch)): somebody "
+                        + "moved it. Set it back: kafka-consumer-groups --group \(options.group) --topic \(topic):\(last.shard) "
+                        + "--reset-offsets --to-offset \(position) --execute"))
+        }
+    }
+
+    /// Records that must be read again are there.
+    private func checkRetained(from start: JournalRecord, to last: JournalRecord) throws(Obstacle) {
+        for (topic, position) in start.positions where last.positions[topic] != position {
+            let partition = TopicPartition(topic: topic, partition: start.shard)
+            let first = try range(of: partition).first
+            if first > position {
+                throw .lost(
+                    "records \(position) to \(first - 1) of \(partition) were deleted, and the batches after \(start.batch) need them")
+            }
+        }
+    }
+
+    private func known(_ digest: Digest, _ versions: [Digest: [UInt8]], _ book: inout VersionBook) throws(Obstacle) -> KnownVersion {
+        if let known = book[digest] { return known }
+        guard let bytes = versions[digest] else {
+            throw .lost("the topic \(options.topics.versions) does not hold the version \(digest.short), which its journal names")
+        }
+        guard Digest(of: bytes) == digest, let version = bytes.withUnsafeBytes({ Version(encoded: $0) }) else {
+            throw .failure(.refused("the version \(digest.short) in \(options.topics.versions) was written by another rfmd: start that one, and stop it"))
+        }
+        do throws(RulesetProblem) { return try book.add(version, bytes: bytes) } catch {
+            throw .failure(.refused("the rules of version \(digest.short) are not accepted by this rfmd: start the one that wrote it, and stop it"))
+        }
+    }
+
+    /// What is to be applied again, with which versions, and where inputs begin that a version adds.
+    private func plan(
+        _ shard: Shard, _ after: ArraySlice<JournalHistory.Entry>, _ last: JournalRecord, _ versions: [Digest: [UInt8]],
+        _ book: inout VersionBook
+    ) throws(Obstacle) {
+        shard.replaying = ArraySlice(after.map(\.record))
+        for record in shard.replaying {
+            for (number, slice) in record.slices.enumerated() {
+                let version = try known(slice.version, versions, &book)
+                guard version.version.engineNumber == Engine.number else {
+                    throw .failure(
+                        .refused(
+                            "shard \(shard.index): batch \(record.batch) was made by an rfmd with engine \(version.version.engineNumber), and this "
+                                + "one has engine \(Engine.number): start that one once more and stop it in order, so that it leaves a snapshot"))
+                }
+                if slice.installs {
+                    for topic in version.version.mappings.map(\.topic) {
+                        shard.starts[topic] = shard.starts[topic] ?? record.start(of: topic, after: number, version.version)
+                    }
+                }
+            }
+        }
+        for topic in options.version.mappings.map(\.topic) where last.positions[topic] == nil && shard.starts[topic] == nil {
+            shard.starts[topic] = try range(of: TopicPartition(topic: topic, partition: shard.index)).first
+        }
+    }
+
+    /// nil if the file turns out to be of no use.
+    private func load(
+        _ identity: SnapshotIdentity, _ record: JournalRecord, _ versions: [Digest: [UInt8]], _ book: inout VersionBook
+    ) throws(Obstacle) -> Shard? {
+        let version = try known(record.version, versions, &book)
+        var shard: Shard?
+        var obstacle: Obstacle?
+        let place = JournalPlace(batch: identity.batch, chain: identity.chain, record: identity.journalRecord)
+        do throws(SnapshotFailure) {
+            try ports.vault.load(identity) { (chunk: UnsafeRawBufferPointer) throws(SnapshotFailure) in
+                tick()
+                do throws(Engine.DamagedState) {
+                    if let shard { return try shard.engine.restoreCustomers(chunk) }
+                    let (digest, header) = try SnapshotProgress.split(header: chunk)
+                    var before: KnownVersion?
+                    if let digest {
+                        do throws(Obstacle) { before = try known(digest, versions, &book) } catch {
+                            obstacle = error
+                            throw Engine.DamagedState(reason: "the version before is not known")
+                        }
+                    }
+                    let new = self.shard(record, version, sealed: place, versionBefore: before?.digest)
+                    try new.engine.restoreHeader(header, oldRules: before?.rules)
+                    shard = new
+                } catch { throw .damaged(file: "batch \(identity.batch)", reason: error.reason) }
+            }
+            do throws(Engine.DamagedState) { try shard?.engine.finishRestore() } catch {
+                throw .damaged(file: "batch \(identity.batch)", reason: error.reason)
+            }
+        } catch {
+            if let obstacle { throw obstacle }
+            unusable(identity.shard, error)
+            return nil
+        }
+        return shard
+    }
+
+    // MARK: A new genesis
+
+    /// `before` is the last that is known of a state that was given up.
+    private func newShard(
+        _ index: Int32, after before: JournalRecord?, _ committed: [TopicPartition: Int64], _ book: VersionBook
+    ) throws(Obstacle) -> Shard {
+        guard let version = book[options.version.digest] else { preconditionFailure("the configured version is known from the start") }
+        var starts: [String: Int64] = [:]
+        for mapping in version.version.mappings {
+            starts[mapping.topic] = try range(of: TopicPartition(topic: mapping.topic, partition: index)).first
+        }
+        let now = ports.clock.now()
+        var genesis = Genesis(
+            id: ports.randomID(), at: now, emitFrom: before?.genesis.emitFrom ?? options.emitFrom ?? now, starts: starts)
+        for (partition, position) in committed { genesis.rebuiltPositions[partition.topic] = position }
+        if let before {
+            genesis.rebuiltPositions.merge(before.positions) { max($0, $1) }
+            genesis.rebuiltPositions.merge(before.genesis.rebuiltPositions) { max($0, $1) }
+            genesis.rebuiltUpTo = max(before.clock ?? .min, before.genesis.rebuiltUpTo)
+        }
+        var record = JournalRecord(
+            genesis: genesis, shard: index, batch: 0, slices: [], positions: starts, version: version.digest, clock: nil,
+            effects: ShardBatch().digest)
+        let bytes = record.seal(after: .zero)
+        return shard(record, version, sealed: JournalPlace(batch: 0, chain: record.chain, record: bytes), versionBefore: nil)
+    }
+
+    private func shard(_ record: JournalRecord, _ version: KnownVersion, sealed: JournalPlace, versionBefore: Digest?) -> Shard {
+        let genesis = record.genesis
+        let engine = Engine(
+            rules: version.rules, key: genesis.id.low, emitFrom: genesis.emitFrom, rebuiltUpTo: genesis.rebuiltUpTo)
+        return Shard(
+            index: record.shard, genesis: genesis, applier: SliceApplier(engine: engine, version: version.version),
+            versionDigest: version.digest, versionBefore: versionBefore, positions: record.positions, sealed: sealed)
+    }
+}
+
+extension JournalRecord {
+    /// Where an input begins that slice `number` adds: where the next slice reads it, or where the batch leaves it.
+    fileprivate func start(of topic: String, after number: Int, _ version: Version) -> Int64? {
+        guard let input = version.mappings.firstIndex(where: { $0.topic == topic }) else { return nil }
+        let next = slices[(number + 1)...].first
+        if let next, !next.installs, input < next.ranges.count { return next.ranges[input].lowerBound }
+        return positions[topic]
+    }
+}

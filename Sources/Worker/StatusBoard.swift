@@ -1,0 +1,59 @@
+// What can be read about a worker from outside, published by its thread a few times a second: never the live state itself.
+import Model
+import Synchronization
+
+package struct WorkerStatus: Sendable, Equatable {
+    package enum Phase: String, Sendable {
+        case starting = "starting"
+        case joining = "waiting for the consumer group"
+        case recovering = "recovering"
+        case running = "running"
+        case stopping = "stopping"
+        case ended = "ended"
+    }
+
+    package struct Shard: Sendable, Equatable {
+        package var index: Int32
+        /// The last committed batch.
+        package var batch: UInt64
+        /// ms; nil before the first accepted record.
+        package var clock: Int64?
+        package var customers: Int
+        package var stateBytes: Int
+        /// Records between what is committed and the end of the inputs; nil when an end is not known.
+        package var lag: Int64?
+        package var isReplaying: Bool
+    }
+
+    package var phase = Phase.starting
+    package var shards: [Shard] = []
+    /// Since the process began; what is applied again after a reset counts again.
+    package var counts = RecordCounts()
+    package var commits: UInt64 = 0
+    package var events: UInt64 = 0
+    package var letters: UInt64 = 0
+    package var resets: UInt64 = 0
+    /// How often the worker waited for a slow snapshot.
+    package var snapshotWaits: UInt64 = 0
+    package var connectionProblem: String?
+
+    package init() {}
+}
+
+/// Written by one worker's thread, read by any.
+package final class StatusBoard: Sendable {
+    private let state = Mutex(WorkerStatus())
+    private let tickedAt = Atomic<Int64>(0)
+
+    package init() { tick() }
+
+    package var status: WorkerStatus { state.withLock { $0 } }
+
+    func update(_ body: (inout WorkerStatus) -> Void) { state.withLock { body(&$0) } }
+
+    /// The worker's loop went round.
+    func tick() { tickedAt.store(TrustedClock.monotonic(), ordering: .relaxed) }
+
+    /// ms since the loop last went round.
+    package var sinceTick: Int64 { TrustedClock.monotonic() - tickedAt.load(ordering: .relaxed) }
+}

@@ -1,0 +1,144 @@
+// A worker: a thread that lives one life after the other until it is stopped. Crash-only: each failure ends a life, and the next one
+// begins like a start of the process.
+import Codec
+import Glibc
+import Model
+import Rules
+import Synchronization
+
+/// What other threads may do with a worker.
+final class WorkerControl: Sendable {
+    private let stops = Atomic<Bool>(false)
+    let board = StatusBoard()
+    let ending = Mutex<WorkerEnding?>(nil)
+
+    var stopRequested: Bool { stops.load(ordering: .relaxed) }
+
+    func requestStop() { stops.store(true, ordering: .relaxed) }
+}
+
+package final class Worker: Sendable {
+    private let options: WorkerOptions
+    private let ports: WorkerPorts
+    private let control = WorkerControl()
+    /// Longest wait before the next life, ms.
+    private static let mostDelay: Int64 = 5_000
+    /// A life that lasts so long was healthy, ms.
+    private static let healthyLife: Int64 = 60_000
+    /// How long a producer that was fenced waits to hear whether its whole instance was, ms: two heartbeats.
+    private static let fencedMilliseconds: Int64 = 7_000
+
+    package init(_ options: WorkerOptions, _ ports: WorkerPorts) {
+        self.options = options
+        self.ports = ports
+    }
+
+    package var status: WorkerStatus { control.board.status }
+    /// ms since the worker's loop last went round: what a watchdog asks for.
+    package var sinceTick: Int64 { control.board.sinceTick }
+    /// nil as long as the worker lives.
+    package var ending: WorkerEnding? { control.ending.withLock { $0 } }
+
+    /// Ends the worker in order; `ending` tells when that is done.
+    package func requestStop() { control.requestStop() }
+
+    package func start() {
+        var thread = pthread_t()
+        let failure = pthread_create(&thread, nil, Worker.entry, Unmanaged.passRetained(self).toOpaque())
+        precondition(failure == 0, "a thread cannot be started")
+        pthread_detach(thread)
+    }
+
+    private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { opaque in
+        guard let opaque else { return nil }
+        Unmanaged<Worker>.fromOpaque(opaque).takeRetainedValue().live()
+        return nil
+    }
+
+    private func live() {
+        var delay: Int64 = 100
+        while true {
+            let began = TrustedClock.monotonic()
+            let failure = oneLife()
+            if let ending = ending(of: failure) {
+                control.board.update { $0.phase = .ended }
+                control.ending.withLock { $0 = ending }
+                return
+            }
+            guard case .transport(let reason)? = failure else { preconditionFailure("any other failure ends the worker") }
+            if TrustedClock.monotonic() - began > Worker.healthyLife { delay = 100 }
+            control.board.update {
+                $0.resets += 1
+                $0.phase = .starting
+                $0.shards = []
+            }
+            ports.observer.observe(.reset(reason: reason.text, delay: delay), worker: options.number)
+            pause(delay)
+            delay = min(delay * 2, Worker.mostDelay)
+        }
+    }
+
+    private func pause(_ milliseconds: Int64) {
+        let until = TrustedClock.monotonic() + milliseconds
+        while TrustedClock.monotonic() < until && !control.stopRequested {
+            control.board.tick()
+            usleep(20_000)
+        }
+    }
+
+    /// nil for a failure after which a new life begins.
+    private func ending(of failure: WorkerFailure?) -> WorkerEnding? {
+        switch failure {
+        case nil: return .stopped
+        case .refused(let text)?: return .refused(text)
+        case .defect(let text)?: return .defect(text)
+        case .transport(.fenced(let text))?: return .fenced(text)
+        case .transport(let reason)?: return control.stopRequested ? .stoppedUncommitted(reason.text) : nil
+        }
+    }
+
+    /// nil if it was stopped in order.
+    private func oneLife() -> WorkerFailure? {
+        var book = VersionBook(source: options.source)
+        let loop: WorkerLoop
+        do {
+            let current = try book.add(options.version, bytes: options.version.encoded)
+            loop = try WorkerLoop(options, ports, control, current, book)
+        } catch let failure as TransportFailure { return .transport(failure) } catch {
+            preconditionFailure("the configured rules were checked: \(error)")
+        }
+        var failure: WorkerFailure?
+        do throws(WorkerFailure) { try loop.run() } catch { failure = error }
+        loop.telling.tellLast(loop)
+        if case .transport(.fenced(let text))? = failure { failure = .transport(loop.verdict(onFencing: text, within: Worker.fencedMilliseconds)) }
+        loop.tearDown()
+        return failure
+    }
+}
+
+extension WorkerLoop {
+    /// A producer is fenced by another of its name, but also by a broker that gave up its transaction. Only if the group says that the
+    /// instance was replaced is there a second process of this name.
+    func verdict(onFencing text: String, within limit: Int64) -> TransportFailure {
+        let until = TrustedClock.monotonic() + limit
+        while TrustedClock.monotonic() < until && !control.stopRequested {
+            control.board.tick()
+            guard let event = source.poll(timeout: 100) else { continue }
+            switch event {
+            case .failed(.fenced(let text)): return .fenced(text)
+            case .failed(let other): return other
+            case .revoked: source.unassign()
+            case .assigned, .connection: break
+            }
+        }
+        return .abort(text)
+    }
+}
+
+extension TransportFailure {
+    package var text: String {
+        switch self {
+        case .retriable(let text), .abort(let text), .fenced(let text), .fatal(let text): text
+        }
+    }
+}

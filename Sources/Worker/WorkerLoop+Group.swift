@@ -1,0 +1,154 @@
+// What the consumer group decides: shards come by recovery and go with everything in hand committed.
+import Codec
+import Model
+
+extension WorkerLoop {
+    /// How long what is in hand may take to be committed when shards are taken away or the worker stops, ms.
+    static let settleMilliseconds: Int64 = 30_000
+
+    func serveGroup(timeout: Int32) throws(WorkerFailure) {
+        var timeout = timeout
+        while let event = source.poll(timeout: timeout) {
+            timeout = 0
+            switch event {
+            case .assigned(let partitions, let membership): waitingAssignment = (partitions, membership)
+            case .revoked(let lost): try revoke(lost: lost)
+            case .connection(let problem): noteConnection(problem)
+            case .failed(let failure): throw .transport(failure)
+            }
+        }
+    }
+
+    private func noteConnection(_ problem: String?) {
+        guard control.board.status.connectionProblem != problem else { return }
+        control.board.update { $0.connectionProblem = problem }
+        observe(.connection(problem: problem))
+    }
+
+    private func revoke(lost: Bool) throws(WorkerFailure) {
+        waitingAssignment = nil
+        guard membership != nil else {
+            source.unassign()
+            return
+        }
+        observe(.revoked(lost: lost))
+        if lost { throw .transport(.abort("the group went on without this member")) }
+        try settle(limit: WorkerLoop.settleMilliseconds)
+        kept = [:]
+        for active in shards {
+            active.snapshot?.drop(active.shard.engine)
+            active.shard.forgetRecords(release: source.release)
+            if !active.shard.isReplaying { kept[active.shard.index] = active.shard }
+        }
+        shards = []
+        membership = nil
+        source.unassign()
+    }
+
+    /// Recovers the shards of an assignment and begins to read.
+    func take(_ assignment: (partitions: [TopicPartition], membership: any Membership)) throws(WorkerFailure) {
+        waitingAssignment = nil
+        control.board.update { $0.phase = .recovering }
+        let indexes = Set(assignment.partitions.map(\.partition)).sorted()
+        let topics = options.version.mappings.map(\.topic)
+        for index in indexes {
+            for topic in topics where !assignment.partitions.contains(TopicPartition(topic: topic, partition: index)) {
+                throw .refused(
+                    "the group gave this worker partition \(index) without \(topic)[\(index)]: every member of group \(options.group) must have the same inputs")
+            }
+        }
+        let recovered = try recover(indexes, topics, assignment.membership)
+        kept = [:]
+        membership = assignment.membership
+        shards = recovered.map { ActiveShard($0, snapshotEvery: options.snapshotEvery) }
+        try commitGeneses(zip(recovered, shards).filter { $0.0.point == .newGenesis }.map(\.1), assignment.membership)
+        try read(recovered)
+        observe(.assigned(shards: indexes))
+        control.board.update { $0.phase = .running }
+    }
+
+    private func recover(_ indexes: [Int32], _ topics: [String], _ membership: any Membership) throws(WorkerFailure)
+        -> [ShardRecovery.Recovered]
+    {
+        // Closures of this object that end with this call.
+        let progress = { () throws(TransportFailure) in try self.serveWhileRecovering() }
+        let pause = { () throws(TransportFailure) in
+            try self.serveWhileRecovering()
+            self.source.wait(timeout: 100)
+        }
+        let recovery = ShardRecovery(
+            options: options, ports: ports, reader: reader, progress: progress, pause: pause, tick: { self.control.board.tick() })
+        let inputs = indexes.flatMap { index in topics.map { TopicPartition(topic: $0, partition: index) } }
+        var committed: [TopicPartition: Int64] = [:]
+        var versions: [Digest: [UInt8]] = [:]
+        var histories: [JournalHistory] = []
+        do throws(TransportFailure) {
+            if !inputs.isEmpty { committed = try retrying(pause) { () throws(TransportFailure) in try source.committed(inputs) } }
+        } catch { throw .transport(error) }
+        for index in indexes {
+            histories.append(
+                try JournalHistory.read(TopicPartition(topic: options.topics.journal, partition: index), reader, progress: progress))
+        }
+        do throws(TransportFailure) { versions = try readVersions(progress) } catch { throw .transport(error) }
+        var recovered: [ShardRecovery.Recovered] = []
+        for (index, history) in zip(indexes, histories) {
+            let one = try recovery.recover(
+                index, committed: committed, history: history, versions: versions, kept: kept[index], book: &book)
+            if let lost = one.lost { observe(.rebuilt(shard: index, lost: lost)) }
+            observe(.recovered(shard: index, from: one.point, batches: one.shard.replaying.count))
+            recovered.append(one)
+        }
+        return recovered
+    }
+
+    /// Everything in rfm.versions, by digest.
+    private func readVersions(_ progress: () throws(TransportFailure) -> Void) throws(TransportFailure) -> [Digest: [UInt8]] {
+        let partition = TopicPartition(topic: options.topics.versions, partition: 0)
+        let (first, end) = try reader.range(of: partition)
+        var versions: [Digest: [UInt8]] = [:]
+        let prefix = "\(Version.kind):"
+        try reader.read(partition, from: first, end: end, progress: progress) { (raw: RawRecord) throws(TransportFailure) in
+            guard let key = raw.key, let value = raw.value else { return }
+            let name = String(decoding: key, as: UTF8.self)
+            guard name.hasPrefix(prefix), let digest = Digest(hex: name.dropFirst(prefix.count)) else { return }
+            versions[digest] = [UInt8](value)
+        }
+        return versions
+    }
+
+    /// Between steps of a recovery.
+    private func serveWhileRecovering() throws(TransportFailure) {
+        control.board.tick()
+        if control.stopRequested { throw .abort("stopping") }
+        guard let event = source.poll(timeout: 0) else { return }
+        switch event {
+        case .assigned, .revoked: throw .abort("the group changed while shards were recovered")
+        case .connection(let problem): noteConnection(problem)
+        case .failed(let failure): throw failure
+        }
+    }
+
+    /// Batch 0 of each new shard, committed by itself before anything is read.
+    private func commitGeneses(_ new: [ActiveShard], _ membership: any Membership) throws(WorkerFailure) {
+        if new.isEmpty { return }
+        commit(new, membership) { active in
+            let shard = active.shard
+            return SealedBatch.Part(
+                shard: shard.index, genesis: shard.genesis.id, batch: 0, effects: ByteBuffer(capacity: 16), sections: [], letters: [],
+                journal: shard.sealed.record, positions: shard.inputs.map { ($0.partition, $0.position) })
+        }
+        try settle(limit: WorkerLoop.settleMilliseconds)
+    }
+
+    private func read(_ recovered: [ShardRecovery.Recovered]) throws(WorkerFailure) {
+        var positions: [TopicPartition: Int64] = [:]
+        for one in recovered {
+            var topics = Set(options.version.mappings.map(\.topic))
+            for slice in one.shard.replaying.flatMap(\.slices) where slice.installs {
+                topics.formUnion(book[slice.version]?.version.mappings.map(\.topic) ?? [])
+            }
+            positions.merge(one.shard.readPositions(topics)) { $1 }
+        }
+        do throws(TransportFailure) { try source.assign(positions) } catch { throw .transport(error) }
+    }
+}

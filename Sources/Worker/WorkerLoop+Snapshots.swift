@@ -1,0 +1,66 @@
+// Snapshots between slices, and the last ones when the worker stops.
+import Model
+
+extension WorkerLoop {
+    /// How long the last snapshots may take, ms; what is missing is applied again from the journal.
+    private static let lastSnapshotMilliseconds: Int64 = 60_000
+
+    /// `active` was just sealed.
+    func beginSnapshot(_ active: ActiveShard) {
+        active.planNextSnapshot()
+        do throws(SnapshotFailure) {
+            active.snapshot = try SnapshotProgress(active.shard, group: options.group, vault: ports.vault)
+        } catch { observe(.snapshotFailed(shard: active.shard.index, reason: error.text)) }
+    }
+
+    func continueSnapshot(_ active: ActiveShard) {
+        guard let snapshot = active.snapshot else { return }
+        switch snapshot.step(active.shard.engine, isCommitted: active.committed >= snapshot.batch) {
+        case .writing: return
+        case .published(let milliseconds):
+            active.noteSnapshot(snapshot.batch)
+            observe(
+                .snapshotWritten(
+                    shard: active.shard.index, batch: snapshot.batch, customers: snapshot.customers, milliseconds: milliseconds))
+        case .failed(let failure):
+            snapshot.drop(active.shard.engine)
+            observe(.snapshotFailed(shard: active.shard.index, reason: failure.text))
+        }
+        active.snapshot = nil
+    }
+
+    /// Commits what is in hand and writes a last snapshot of every shard that changed since its last one.
+    func finish() throws(WorkerFailure) {
+        try settle(limit: WorkerLoop.settleMilliseconds)
+        let until = TrustedClock.monotonic() + WorkerLoop.lastSnapshotMilliseconds
+        for active in shards where !active.shard.isReplaying && active.lastSnapshot != active.shard.sealed.batch {
+            if let snapshot = active.snapshot, snapshot.batch != active.shard.sealed.batch {
+                snapshot.drop(active.shard.engine)
+                active.snapshot = nil
+            }
+            if active.snapshot == nil { beginSnapshot(active) }
+        }
+        while shards.contains(where: { $0.snapshot != nil }) && TrustedClock.monotonic() < until {
+            control.board.tick()
+            for active in shards { continueSnapshot(active) }
+            source.wait(timeout: 5)
+        }
+    }
+
+    /// Gives everything up, whatever state it is in: nothing waits for the broker here but the destruction of the clients.
+    func tearDown() {
+        for active in shards {
+            active.snapshot?.drop(active.shard.engine)
+            active.shard.forgetRecords(release: source.release)
+        }
+        shards = []
+        committer.stop()
+        let until = TrustedClock.monotonic() + 5_000
+        while !committer.hasEnded && TrustedClock.monotonic() < until {
+            control.board.tick()
+            source.wait(timeout: 20)
+        }
+        source.close()
+        reader.close()
+    }
+}
