@@ -58,6 +58,8 @@ let package = Package(
 
         tests("ModelTests", ["Model"]),
         tests("TelemetryTests", ["Telemetry"]),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        tests("SystemdTests", ["TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )

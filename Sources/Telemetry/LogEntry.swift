@@ -11,7 +11,8 @@ package struct LogEntry: Sendable {
     package var line: Int
 
     package init(
-        level: LogLevel, message: String, fields: [(name: String, value: String)], at: Int64, file: String = "", line: Int = 0
+        level: LogLevel, message: String, fields: [(name: String, value: String)], at: Int64, file: String = "",
+        line: Int = 0
     ) {
         self.level = level
         self.message = message
@@ -38,7 +39,8 @@ package struct LogEntry: Sendable {
     }
 
     private var json: String {
-        var text = "{\"time\":\"\(CivilTime.text(at))\",\"level\":\"\(level)\",\"message\":\"\(LogEntry.escaped(message, quotes: true))\""
+        var text =
+            "{\"time\":\"\(CivilTime.text(at))\",\"level\":\"\(level)\",\"message\":\"\(LogEntry.escaped(message, quotes: true))\""
         for (name, value) in fields {
             // A field cannot take the place of the line's own three.
             let name = LogEntry.name(name)
@@ -56,7 +58,9 @@ package struct LogEntry: Sendable {
             "MESSAGE_ID=\(Digest(of: Array(message.utf8)))",
         ]
         if !file.isEmpty { all += ["CODE_FILE=\(file)", "CODE_LINE=\(line)"] }
-        all += fields.map { "RFMD_\(String(LogEntry.name($0.name).uppercased().map { $0 == "." || $0 == "-" ? "_" : $0 }))=\($0.value)" }
+        all += fields.map {
+            "RFMD_\(String(LogEntry.name($0.name).uppercased().map { $0 == "." || $0 == "-" ? "_" : $0 }))=\($0.value)"
+        }
         return all.map { Array($0.utf8) }
     }
 
@@ -70,7 +74,9 @@ package struct LogEntry: Sendable {
     }
 
     private static func logfmt(_ value: String) -> String {
-        let isPlain = !value.isEmpty && value.unicodeScalars.allSatisfy { $0 != " " && $0 != "=" && $0 != "\"" && $0 != "\\" && !mustEscape($0) }
+        let isPlain =
+            !value.isEmpty
+            && value.unicodeScalars.allSatisfy { $0 != " " && $0 != "=" && $0 != "\"" && $0 != "\\" && !mustEscape($0) }
         return isPlain ? value : "\"\(escaped(value, quotes: true))\""
     }
 

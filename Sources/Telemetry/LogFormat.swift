@@ -63,7 +63,8 @@ package enum LogFormat: Sendable, Equatable {
         guard fstat(STDERR_FILENO, &status) == 0 else { return .text }
         let sink = Sink(
             device: UInt64(status.st_dev), inode: UInt64(status.st_ino), isTerminal: isatty(STDERR_FILENO) == 1)
-        return choose(journalStream: environment("JOURNAL_STREAM"), invocation: environment("INVOCATION_ID"), sink: sink)
+        return choose(
+            journalStream: environment("JOURNAL_STREAM"), invocation: environment("INVOCATION_ID"), sink: sink)
     }
 
     private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }

@@ -54,7 +54,8 @@ package final class Logger: Sendable {
     /// `message` is the same text each time; what differs goes into `fields`. Errors and warnings with one `id` (default: the
     /// message) are told at most once in `repeatInterval`.
     package func log(
-        _ level: LogLevel, _ message: String, _ fields: [(String, String)] = [], id: String? = nil, file: String = #fileID,
+        _ level: LogLevel, _ message: String, _ fields: [(String, String)] = [], id: String? = nil,
+        file: String = #fileID,
         line: Int = #line
     ) {
         if level < minimum { return }
@@ -66,15 +67,19 @@ package final class Logger: Sendable {
         write(LogEntry(level: level, message: message, fields: fields, at: clock.wall(), file: file, line: line))
     }
 
-    package func error(_ message: String, _ fields: [(String, String)] = [], file: String = #fileID, line: Int = #line) {
+    package func error(_ message: String, _ fields: [(String, String)] = [], file: String = #fileID, line: Int = #line)
+    {
         log(.error, message, fields, file: file, line: line)
     }
 
-    package func warning(_ message: String, _ fields: [(String, String)] = [], file: String = #fileID, line: Int = #line) {
+    package func warning(
+        _ message: String, _ fields: [(String, String)] = [], file: String = #fileID, line: Int = #line
+    ) {
         log(.warning, message, fields, file: file, line: line)
     }
 
-    package func notice(_ message: String, _ fields: [(String, String)] = [], file: String = #fileID, line: Int = #line) {
+    package func notice(_ message: String, _ fields: [(String, String)] = [], file: String = #fileID, line: Int = #line)
+    {
         log(.notice, message, fields, file: file, line: line)
     }
 
@@ -82,7 +87,8 @@ package final class Logger: Sendable {
         log(.info, message, fields, file: file, line: line)
     }
 
-    package func debug(_ message: String, _ fields: [(String, String)] = [], file: String = #fileID, line: Int = #line) {
+    package func debug(_ message: String, _ fields: [(String, String)] = [], file: String = #fileID, line: Int = #line)
+    {
         log(.debug, message, fields, file: file, line: line)
     }
 
@@ -95,7 +101,9 @@ package final class Logger: Sendable {
                     repeats[id]?.suppressed += 1
                     return nil
                 }
-            } else if repeats.count >= Logger.rememberedMessages, let oldest = repeats.min(by: { $0.value.toldAt < $1.value.toldAt }) {
+            } else if repeats.count >= Logger.rememberedMessages,
+                let oldest = repeats.min(by: { $0.value.toldAt < $1.value.toldAt })
+            {
                 repeats[oldest.key] = nil
             }
             let suppressed = repeats[id]?.suppressed ?? 0

@@ -41,7 +41,9 @@ import Testing
         let logger = Logger(format: .text, descriptor: pipe.writing, clock: Clock().clock)
         logger.warning("a record was rejected", [("topic", "shop.events"), ("customer", "Ann Lee"), ("reason", "")])
         #expect(
-            pipe.text() == "2026-11-23T10:00:00.123Z WARN a record was rejected topic=shop.events customer=\"Ann Lee\" reason=\"\"\n")
+            pipe.text()
+                == "2026-11-23T10:00:00.123Z WARN a record was rejected topic=shop.events customer=\"Ann Lee\" reason=\"\"\n"
+        )
     }
 
     @Test(arguments: [LogFormat.text, .priority, .json])
@@ -51,7 +53,10 @@ import Testing
             "two\nlines", [("customer", LoggerTests.forged), ("bad name\n", "x")])
         let text = pipe.text()
         #expect(text.utf8.filter { $0 == 0x0A }.count == 1 && text.hasSuffix("\n"))
-        #expect(!text.unicodeScalars.contains { $0 != "\n" && ($0.value < 0x20 || (0x7F...0x9F).contains($0.value) || $0.value == 0x2028) })
+        #expect(
+            !text.unicodeScalars.contains {
+                $0 != "\n" && ($0.value < 0x20 || (0x7F...0x9F).contains($0.value) || $0.value == 0x2028)
+            })
         #expect(text.contains("bad_name_"))
         if format == .json {
             let object = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: String])
@@ -85,7 +90,9 @@ import Testing
         logger.log(.warning, "no broker answers", id: "another")
         logger.info("told each time")
         logger.info("told each time")
-        #expect(pipe.text() == "<4>no broker answers attempt=0\n<4>no broker answers\n<6>told each time\n<6>told each time\n")
+        #expect(
+            pipe.text()
+                == "<4>no broker answers attempt=0\n<4>no broker answers\n<6>told each time\n<6>told each time\n")
         clock.advance(9_999)
         logger.warning("no broker answers")
         #expect(pipe.text() == "")
@@ -106,7 +113,8 @@ import Testing
 
     @Test func journalFieldsAreFramedAndNotEscaped() {
         let entry = LogEntry(
-            level: .warning, message: "rejected", fields: [("customer.id", LoggerTests.forged)], at: 0, file: "A/B.swift", line: 7)
+            level: .warning, message: "rejected", fields: [("customer.id", LoggerTests.forged)], at: 0,
+            file: "A/B.swift", line: 7)
         let fields = entry.journalFields.map { String(decoding: $0, as: UTF8.self) }
         #expect(fields.contains("PRIORITY=4"))
         #expect(fields.contains("SYSLOG_IDENTIFIER=rfmd"))

@@ -10,7 +10,10 @@ import Testing
         let path: String
 
         init() throws {
-            path = FileManager.default.temporaryDirectory.appendingPathComponent("rfmd-notify-\(UUID().uuidString.prefix(8))").path
+            path =
+                FileManager.default.temporaryDirectory.appendingPathComponent(
+                    "rfmd-notify-\(UUID().uuidString.prefix(8))"
+                ).path
             descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
             try #require(descriptor >= 0)
             var address = sockaddr_un()
@@ -18,7 +21,9 @@ import Testing
             try #require(path.utf8.count < 108)
             withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
             let bound = withUnsafePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                }
             }
             try #require(bound == 0)
             setenv("NOTIFY_SOCKET", path, 1)
@@ -50,7 +55,8 @@ import Testing
         notifier.watchdog()
         notifier.failed(errno: 28)
         notifier.stopping()
-        #expect(manager.messages() == ["EXTEND_TIMEOUT_USEC=30000000", "READY=1", "WATCHDOG=1", "ERRNO=28", "STOPPING=1"])
+        #expect(
+            manager.messages() == ["EXTEND_TIMEOUT_USEC=30000000", "READY=1", "WATCHDOG=1", "ERRNO=28", "STOPPING=1"])
     }
 
     @Test func aStatusIsOneLineAndToldWhenItChanges() throws {
