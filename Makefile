@@ -1,7 +1,7 @@
 # The commands of README.md. `make run` and `make test` install the Debian packages that are missing.
 SHELL := /bin/bash
 PACKAGES := librdkafka-dev libsimdjson-dev libyaml-dev libxxhash-dev libzstd-dev libsystemd-dev pkg-config tzdata python3
-TEST_PACKAGES := python3-jsonschema xz-utils
+TEST_PACKAGES := python3-jsonschema systemd xz-utils
 # A Kafka broker needs Java: only where one is to be started.
 JAVA_PACKAGES := $(if $(KAFKA_HOME),$(shell command -v java >/dev/null 2>&1 || echo default-jre-headless))
 

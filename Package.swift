@@ -44,7 +44,7 @@ let package = Package(
         library("Worker", ["Model", "Rules", "Engine", "Codec"]),
         library("KafkaTransport", ["CRDKafka", "Model", "Worker"]),
         library("SnapshotStore", ["CXXHash", "CZstd", "Model", "Worker"]),
-        library("Telemetry", ["CSystemd"]),
+        library("Telemetry", ["CSystemd", "Model"]),
         library("Settings", ["CYAML"]),
         library("Options", ["CGetopt"]),
         library("Demo", ["CRDKafka", "Model"]),
@@ -57,6 +57,9 @@ let package = Package(
         .executableTarget(name: "rfmd", dependencies: ["Daemon"], swiftSettings: strict),
 
         tests("ModelTests", ["Model"]),
+        tests("TelemetryTests", ["Telemetry"]),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        tests("SystemdTests", ["TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -1,0 +1,86 @@
+// Runs another program to its end and keeps what it wrote.
+import Foundation
+
+package struct Command {
+    package var status: Int32
+    package var output: Data
+    package var errors: Data
+
+    package var outputText: String { String(decoding: output, as: UTF8.self) }
+    package var errorText: String { String(decoding: errors, as: UTF8.self) }
+
+    package struct Failure: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    /// `name` is a path, or looked up in PATH. `input` is written to its standard input.
+    package static func run(_ name: String, _ arguments: [String], input: Data = Data()) throws -> Command {
+        let folder = try TemporaryFolder()
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: try find(name))
+        process.arguments = arguments
+        // Files, not pipes: a full pipe would stop the program.
+        try input.write(to: folder.url("in"))
+        for file in ["out", "err"] { try Data().write(to: folder.url(file)) }
+        process.standardInput = try FileHandle(forReadingFrom: folder.url("in"))
+        process.standardOutput = try FileHandle(forWritingTo: folder.url("out"))
+        process.standardError = try FileHandle(forWritingTo: folder.url("err"))
+        try process.run()
+        process.waitUntilExit()
+        return Command(
+            status: process.terminationStatus, output: try Data(contentsOf: folder.url("out")),
+            errors: try Data(contentsOf: folder.url("err")))
+    }
+
+    private static func find(_ name: String) throws -> String {
+        if name.contains("/") { return name }
+        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":")
+        for folder in folders where FileManager.default.isExecutableFile(atPath: "\(folder)/\(name)") {
+            return "\(folder)/\(name)"
+        }
+        throw Failure(
+            description: "there is no program '\(name)': run the tests by `make test`, which installs what they need")
+    }
+}
+
+/// Where the tests find what is tested.
+package enum Project {
+    /// The repository.
+    package static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
+    /// The binary under test: `$RFMD_BINARY`, which `make test` sets.
+    package static func binary() throws -> String {
+        let path =
+            ProcessInfo.processInfo.environment["RFMD_BINARY"]
+            ?? root.appendingPathComponent(".build/release/rfmd").path
+        guard FileManager.default.isExecutableFile(atPath: path) else {
+            throw Command.Failure(
+                description: "there is no rfmd at '\(path)': run the tests by `make test`, or set RFMD_BINARY")
+        }
+        return path
+    }
+}
+
+/// A folder that is gone when its owner is.
+package final class TemporaryFolder {
+    package let url: URL
+
+    package init() throws {
+        url = FileManager.default.temporaryDirectory.appendingPathComponent("rfmd-test-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        // What is left in a temporary folder does no harm.
+        try? FileManager.default.removeItem(at: url)
+    }
+
+    package func url(_ name: String) -> URL { url.appendingPathComponent(name) }
+
+    /// Writes a file and returns its path.
+    package func write(_ text: String, to name: String) throws -> String {
+        try Data(text.utf8).write(to: url(name))
+        return url(name).path
+    }
+}
