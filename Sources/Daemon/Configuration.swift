@@ -2,12 +2,15 @@
 import Codec
 import Engine
 import Glibc
+import KafkaTransport
 import Model
 import Rules
 import Settings
 
 /// A configuration that can be run.
 struct Configuration {
+    /// The part of an instance in names: as configured, else the host's name.
+    var instance: String
     var settings: Settings
     var version: Version
     var rules: Ruleset
@@ -31,10 +34,18 @@ struct Configuration {
             zone: zone, clockMode: settings.time.usesEventClock ? .event : .wall, maxFuture: settings.time.maxFuture, money: money,
             mappings: settings.inputs.map(Configuration.mapping))
         check.topics(settings)
+        check.properties(settings.kafka)
         let rules = check.rules(version, settings)
         let emitFrom = check.emitFrom(settings)
         guard check.problems.isEmpty, let rules else { throw SettingsProblems(problems: check.problems) }
         (self.settings, self.version, self.rules, self.emitFrom) = (settings, version, rules, emitFrom)
+        instance = settings.instance?.value ?? Configuration.hostName()
+    }
+
+    private static func hostName() -> String {
+        var name = [CChar](repeating: 0, count: 256)
+        guard gethostname(&name, name.count - 1) == 0, name[0] != 0 else { return "rfmd" }
+        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     private static func source(_ ladder: LadderSettings) -> LadderSource {
@@ -128,6 +139,14 @@ private final class Check {
         for (key, topic) in settings.outputs.topics {
             if let other = seen[topic.value] { add(topic.place, "outputs.topics.\(key)", "'\(topic.value)' is already \(other)") }
             seen[topic.value] = "the topic of \(key)"
+        }
+    }
+
+    func properties(_ settings: KafkaSettings) {
+        let wrong = ClientOptions.problems(settings.properties.map { ($0.name, $0.value.value) })
+        for (name, message) in wrong {
+            guard let property = settings.properties.first(where: { $0.name == name }) else { continue }
+            add(property.value.place, "kafka.properties.\(name)", message)
         }
     }
 

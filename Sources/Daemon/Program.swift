@@ -31,6 +31,7 @@ private func run(_ invocation: Invocation) -> Int32 {
         guard loadConfiguration(path) != nil else { return ExitCode.configuration }
         printOut("\(path): ok\n")
         return ExitCode.done
+    case "run": return Run.run(invocation)
     case "replay": return Replay.run(invocation)
     case "version":
         printOut("rfmd \(programVersion)\n")

@@ -11,8 +11,19 @@ struct SnapshotCursor {
     var next = 0
     /// Customers at or above `next` that were copied before they changed.
     var copied = OrdinalSet()
-    /// Those copies, until they are taken.
-    var held = ByteBuffer(capacity: 1 << 16)
+    /// Those copies, until they are taken, in buffers of about `heldBufferBytes`.
+    var held: [ByteBuffer] = []
+    var heldBytes = 0
+
+    static let heldBufferBytes = 256 << 10
+
+    /// Where the next copy goes.
+    mutating func heldBuffer() -> ByteBuffer {
+        if let last = held.last, last.count < SnapshotCursor.heldBufferBytes { return last }
+        let new = ByteBuffer(capacity: SnapshotCursor.heldBufferBytes + 4_096)
+        held.append(new)
+        return new
+    }
 }
 
 extension Engine {
@@ -42,13 +53,17 @@ extension Engine {
     }
 
     /// Bytes held back for the writer: customers who changed before their turn.
-    package var snapshotHeld: Int { snapshot?.held.count ?? 0 }
+    package var snapshotHeld: Int { snapshot?.heldBytes ?? 0 }
 
     /// Writes the next customers, about `limit` bytes of them; false when none is left.
     package func continueSnapshot(into buffer: ByteBuffer, limit: Int) -> Bool {
         guard var cursor = snapshot else { return false }
-        buffer.append(contentsOf: cursor.held.bytes)
-        cursor.held.removeAll()
+        if let held = cursor.held.popLast() {
+            cursor.heldBytes -= held.count
+            buffer.append(contentsOf: held.bytes)
+            snapshot = cursor
+            return true
+        }
         while cursor.next < cursor.count && buffer.count < limit {
             if !cursor.copied.contains(cursor.next) { encode(cursor.next, into: buffer) }
             cursor.next += 1
@@ -69,8 +84,12 @@ extension Engine {
     }
 
     private func copyBeforeChange(_ ordinal: Int) {
-        guard let cursor = snapshot, ordinal < cursor.count, ordinal >= cursor.next, !cursor.copied.contains(ordinal) else { return }
-        encode(ordinal, into: cursor.held)
+        guard let cursor = snapshot, ordinal < cursor.count, ordinal >= cursor.next, !cursor.copied.contains(ordinal),
+            let held = snapshot?.heldBuffer()
+        else { return }
+        let before = held.count
+        encode(ordinal, into: held)
+        snapshot?.heldBytes += held.count - before
         snapshot?.copied.insert(ordinal)
     }
 

@@ -2,6 +2,7 @@
 //
 // Each protocol has one real implementation (KafkaTransport, SnapshotStore) and may have a simulated one. All times are
 // milliseconds. Unless a member says otherwise, it is called from the thread that owns the object, and from no other.
+import Model
 
 /// Why the transport could not do what was asked. Closed on purpose: a worker has an answer for each (docs/ARCHITECTURE.md).
 package enum TransportFailure: Error, Equatable, Sendable {
@@ -212,6 +213,6 @@ package enum CommitOutcome: Equatable, Sendable {
 /// Tidies up behind snapshots: prunes the folder, then trims the journal. Its calls never wait; the work is done by another thread.
 package protocol Housekeeper: AnyObject, Sendable {
     /// Keeps the newest `keep` snapshots of a shard, and the journal from the record of the oldest of them on. `offsets` tells where
-    /// in `journal` the records of the batches lie that the caller knows.
-    func tidy(group: String, shard: Int32, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64])
+    /// in `journal` the records of the batches lie that the caller knows. Snapshots of another genesis do not count.
+    func tidy(group: String, shard: Int32, genesis: Digest, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64])
 }

@@ -234,7 +234,7 @@ final class WorkerLoop {
             active.noteCommitted(offset: offset)
             if active.takeTidying() {
                 ports.housekeeper.tidy(
-                    group: options.group, shard: active.shard.index, keep: options.snapshotsKept,
+                    group: options.group, shard: active.shard.index, genesis: active.shard.genesis.id, keep: options.snapshotsKept,
                     journal: TopicPartition(topic: options.topics.journal, partition: active.shard.index), offsets: active.journalOffsets)
             }
         }

@@ -1,0 +1,188 @@
+// `rfmd run`: from a checked configuration to workers, and the conversation with the service manager and the operator.
+import Codec
+import Glibc
+import KafkaTransport
+import Model
+import Options
+import SnapshotStore
+import Telemetry
+import Worker
+
+struct Run {
+    private let configuration: Configuration
+    private let rebuilds: Bool
+    private let logger = Logger()
+    private let notifier = ServiceNotifier()
+    private let signals: StopSignals
+
+    /// A loop that did not go round for so long is not reported alive, ms.
+    private static let loopLimit: Int64 = 20_000
+    private static let extensionSeconds: UInt64 = 60
+
+    static func run(_ invocation: Invocation) -> Int32 {
+        guard let configuration = loadConfiguration(invocation.value("config") ?? OptionTable.defaultConfig) else {
+            return ExitCode.configuration
+        }
+        // Before any thread is made, so that only the main thread hears them.
+        let signals = StopSignals()
+        return Run(configuration: configuration, rebuilds: invocation.flags.contains("rebuild"), signals: signals).run()
+    }
+
+    private init(configuration: Configuration, rebuilds: Bool, signals: StopSignals) {
+        self.configuration = configuration
+        self.rebuilds = rebuilds
+        self.signals = signals
+    }
+
+    private func run() -> Int32 {
+        let settings = configuration.settings
+        let client = ClientOptions(
+            bootstrap: settings.kafka.bootstrap, group: settings.kafka.group, instance: configuration.instance,
+            properties: settings.kafka.properties.map { ($0.name, $0.value.value) }, onLog: logLibrary)
+        let ladders = configuration.version.ladders.map(\.name)
+        let outputs = OutputTopics(settings.outputs.topics.mapValues(\.value), ladders: ladders)
+        logger.notice(
+            "rfmd starts",
+            [
+                ("version", programVersion), ("instance", client.instance), ("group", client.group),
+                ("rules", configuration.version.digest.short), ("workers", String(settings.workers)),
+            ])
+        do throws(Stop) {
+            let (topics, cluster) = try prepareTopics(client, outputs, ladders)
+            for note in topics.notes { logger.warning(note) }
+            let environment = Service.Environment(
+                client: client, outputs: outputs, cluster: cluster, partitions: topics.partitions,
+                messageBytes: max(topics.largestInput, 1 << 20) + TopicPreparation.letterMargin, rebuilds: rebuilds)
+            let service = try makeService(environment)
+            service.start()
+            return supervise(service)
+        } catch {
+            switch error {
+            case .asked: return ExitCode.done
+            case .failed(let text): return fail(text)
+            }
+        }
+    }
+
+    /// Why there is nothing to supervise.
+    private enum Stop: Error {
+        case asked
+        case failed(String)
+    }
+
+    private func fail(_ text: String) -> Int32 {
+        logger.error("rfmd cannot go on", [("reason", text)])
+        notifier.status(text)
+        return ExitCode.failed
+    }
+
+    private var logLibrary: @Sendable (Int32, String, String) -> Void {
+        { [logger] level, facility, text in
+            logger.log(level <= 4 ? .warning : .debug, "librdkafka", [("facility", facility), ("text", text)], id: "librdkafka \(facility)")
+        }
+    }
+
+    // MARK: Before the workers
+
+    /// Waits for the brokers as long as it takes.
+    private func prepareTopics(_ client: ClientOptions, _ outputs: OutputTopics, _ ladders: [String])
+        throws(Stop) -> (TopicPreparation.Result, String)
+    {
+        let admin: KafkaAdmin
+        do throws(TransportFailure) { admin = try KafkaAdmin(client) } catch { throw .failed(error.text) }
+        defer { admin.close() }
+        let preparation = TopicPreparation(
+            inputs: configuration.version.mappings.map(\.topic), outputs: outputs, ladders: ladders,
+            snapshotEvery: configuration.settings.snapshots.every, admin: admin)
+        notifier.status("waiting for the brokers at \(client.bootstrap)")
+        while true {
+            notifier.extendTimeout(microseconds: Run.extensionSeconds * 1_000_000)
+            do throws(TopicPreparation.Problem) {
+                let result = try preparation.run()
+                do throws(TransportFailure) { return (result, try admin.clusterID()) } catch { throw .transport(error) }
+            } catch {
+                switch error {
+                case .refused(let text): throw .failed(text)
+                case .transport(.retriable(let text)):
+                    logger.warning("no broker can be reached: waiting", [("bootstrap", client.bootstrap), ("problem", text)])
+                case .transport(let failure): throw .failed(failure.text)
+                }
+            }
+            admin.poll()
+            if signals.wait(milliseconds: 500) { throw .asked }
+        }
+    }
+
+    private func makeService(_ environment: Service.Environment) throws(Stop) -> Service {
+        do throws(SnapshotFailure) { return try Service(configuration, environment, logger: logger) } catch {
+            throw .failed(error.text)
+        }
+    }
+
+    // MARK: While they work
+
+    private func supervise(_ service: Service) -> Int32 {
+        var isReady = false
+        var stopsSince: Int64?
+        var nextExtensionAt: Int64 = 0
+        while true {
+            let asked = signals.wait(milliseconds: 200)
+            if asked && stopsSince != nil {
+                logger.warning("asked to stop again: stopping at once, what is in hand is applied again at the next start")
+                return ExitCode.failed
+            }
+            if stopsSince == nil && (asked || service.failed) {
+                stopsSince = TrustedClock.monotonic()
+                notifier.stopping()
+                if asked { logger.notice("stopping: committing what is in hand and writing last snapshots") }
+                service.requestStop()
+            }
+            let isAlive = service.workers.allSatisfy { $0.sinceTick < Run.loopLimit || $0.ending != nil }
+            if isAlive { notifier.watchdog() }
+            notifier.status(statusLine(service))
+            if !isReady && service.isReady {
+                isReady = true
+                notifier.ready()
+                logger.notice("ready: records flow")
+            }
+            if (!isReady || stopsSince != nil) && isAlive && TrustedClock.monotonic() >= nextExtensionAt {
+                nextExtensionAt = TrustedClock.monotonic() + 5_000
+                notifier.extendTimeout(microseconds: Run.extensionSeconds * 1_000_000)
+            }
+            if let endings = service.endings {
+                service.close()
+                return conclude(endings)
+            }
+        }
+    }
+
+    private func conclude(_ endings: [WorkerEnding]) -> Int32 {
+        var code = ExitCode.done
+        for ending in Set(endings.map { "\($0)" }).compactMap({ text in endings.first { "\($0)" == text } }) {
+            switch ending {
+            case .stopped: break
+            case .stoppedUncommitted(let text):
+                logger.warning("stopped without a last commit; nothing is lost, it is applied again at the next start", [("reason", text)])
+            case .fenced(let text):
+                code = fail(
+                    "another process uses the instance name '\(configuration.instance)' in this group and has taken over: give each "
+                        + "process its own (instance). Kafka says: \(text)")
+            case .refused(let text), .defect(let text): code = fail(text)
+            }
+        }
+        if code == ExitCode.done { logger.notice("stopped") }
+        return code
+    }
+
+    private func statusLine(_ service: Service) -> String {
+        let statuses = service.workers.map(\.status)
+        if let problem = statuses.compactMap(\.connectionProblem).first { return "waiting for a broker: \(problem)" }
+        let shards = statuses.flatMap(\.shards)
+        let lags = shards.map(\.lag)
+        let lag = lags.contains(nil) ? "unknown" : String(lags.compactMap { $0 }.reduce(0, +))
+        let phases = Set(statuses.map(\.phase.rawValue)).sorted().joined(separator: ", ")
+        let replaying = shards.filter(\.isReplaying).count
+        return "\(phases); \(shards.count) shards\(replaying > 0 ? " (\(replaying) catching up)" : ""), "
+            + "\(shards.map(\.customers).reduce(0, +)) customers, lag \(lag)"
+    }
+}
