@@ -4,6 +4,8 @@ import Glibc
 import KafkaTransport
 import Model
 import Options
+import Rules
+import Settings
 import SnapshotStore
 import Telemetry
 import Worker

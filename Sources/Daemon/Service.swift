@@ -3,6 +3,7 @@ import Codec
 import Glibc
 import KafkaTransport
 import Model
+import Settings
 import SnapshotStore
 import Telemetry
 import Worker

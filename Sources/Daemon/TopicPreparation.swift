@@ -32,10 +32,9 @@ struct TopicPreparation {
     let admin: KafkaAdmin
 
     func run() throws(Problem) -> Result {
-        do throws(TransportFailure) {
-            let existing = try admin.topics()
-            return try check(existing).get()
-        } catch { throw .transport(error) }
+        let answer: Swift.Result<Result, Problem>
+        do throws(TransportFailure) { answer = try check(try admin.topics()) } catch { throw .transport(error) }
+        return try answer.get()
     }
 
     private func check(_ existing: [String: Int32]) throws(TransportFailure) -> Swift.Result<Result, Problem> {

@@ -84,6 +84,15 @@ package final class ByteBuffer {
         copy.withUTF8 { appendCounted(UnsafeRawBufferPointer($0)) }
     }
 
+    /// Lets `fill` write up to `limit` bytes at the end and say how many it wrote; a negative answer is of no bytes, and is returned.
+    package func appendBytes(atMost limit: Int, fill: (UnsafeMutableRawPointer) -> Int) -> Int {
+        reserve(limit)
+        let filled = fill(base + count)
+        precondition(filled <= limit)
+        count += max(0, filled)
+        return filled
+    }
+
     /// Overwrites a number written before.
     package func replace<T: FixedWidthInteger & BitwiseCopyable>(at offset: Int, with value: T) {
         precondition(offset >= 0 && offset + MemoryLayout<T>.size <= count)

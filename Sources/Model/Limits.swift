@@ -59,4 +59,10 @@ package enum Limits {
 
     /// What a snapshot may hold back in memory while its writer catches up, in bytes.
     package static let snapshotBufferBytes = 64 << 20
+    /// One chunk of a snapshot before it is compressed, in bytes: what was held back, and the next customers.
+    package static let snapshotChunkBytes = 2 * snapshotBufferBytes
+    /// What a snapshot file says of itself before its chunks, in bytes: mostly the journal record.
+    package static let snapshotIdentityBytes = 1 << 20
+    /// Age in seconds from which another instance's unfinished snapshot file is taken for abandoned.
+    package static let snapshotAbandonedSeconds = 86_400
 }

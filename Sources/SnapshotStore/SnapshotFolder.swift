@@ -1,0 +1,170 @@
+// The folder that all processes of a group share: made once, listed, synced, and cleared of what was left unfinished.
+import Glibc
+import Model
+import Worker
+
+/// Immutable but for its counts, which `monitor` guards; shared by a vault and its writers.
+final class SnapshotFolder: @unchecked Sendable {
+    /// Of this process, in the names of its temporary files.
+    private static let process = String(UInt64.random(in: 0 ... .max), radix: 16)
+
+    let path: String
+    let instance: String
+    let calls: FileCalls
+
+    private let monitor = Monitor()
+    private var writers = 0
+
+    init(_ path: String, instance: String, calls: FileCalls) throws(SnapshotFailure) {
+        self.path = path
+        self.instance = instance
+        self.calls = calls
+        try SnapshotFolder.create(path, calls)
+        if access(path, R_OK | W_OK | X_OK) != 0 { throw .failed("the folder cannot be used", path) }
+    }
+
+    func file(_ name: String) -> String { path.hasSuffix("/") ? path + name : "\(path)/\(name)" }
+
+    /// Makes the folder and those above it that are missing, for the owner alone: the state holds what customers bought.
+    private static func create(_ path: String, _ calls: FileCalls) throws(SnapshotFailure) {
+        if mkdir(path, 0o700) == 0 { return try syncParent(of: path, calls) }
+        switch errno {
+        case EEXIST:
+            var status = stat()
+            if stat(path, &status) != 0 { throw .failed("the folder cannot be used", path) }
+            if !status.isFolder { throw .io(file: path, reason: "this is no folder") }
+        case ENOENT:
+            guard let parent = parent(of: path) else { throw .failed("the folder cannot be created", path) }
+            try create(parent, calls)
+            // Another process may have been faster.
+            if mkdir(path, 0o700) != 0 && errno != EEXIST { throw .failed("the folder cannot be created", path) }
+            try syncParent(of: path, calls)
+        default: throw .failed("the folder cannot be created", path)
+        }
+    }
+
+    /// nil where there is nothing above.
+    private static func parent(of path: String) -> String? {
+        var rest = path[...]
+        while rest.last == "/" { rest.removeLast() }
+        if rest.isEmpty { return nil }
+        guard let slash = rest.lastIndex(of: "/") else { return rest == "." ? nil : "." }
+        return slash == rest.startIndex ? "/" : String(rest[..<slash])
+    }
+
+    private static func syncParent(of path: String, _ calls: FileCalls) throws(SnapshotFailure) {
+        if let parent = parent(of: path) { try sync(parent, calls) }
+    }
+
+    private static func sync(_ path: String, _ calls: FileCalls) throws(SnapshotFailure) {
+        guard let folder = Descriptor(path, O_RDONLY | O_DIRECTORY) else { throw .failed("the folder cannot be opened", path) }
+        try calls.syncToDisk(folder.number, of: path)
+    }
+
+    /// Waits until the names in it are on disk.
+    func sync() throws(SnapshotFailure) { try SnapshotFolder.sync(path, calls) }
+
+    /// Names of everything in it.
+    func names() throws(SnapshotFailure) -> [String] {
+        guard let folder = opendir(path) else { throw .failed("the folder cannot be listed", path) }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(folder) else { break }
+            names.append(withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+        }
+        if errno != 0 { throw .failed("the folder cannot be listed", path) }
+        return names
+    }
+
+    // MARK: Temporary files
+
+    /// A new temporary file, locked for as long as it is open: whoever can lock one knows that its writer is gone.
+    func createTemporary(group: String) throws(SnapshotFailure) -> (name: TemporaryName, file: Descriptor) {
+        let owner = TemporaryName.owner(group: group, instance: instance)
+        while true {
+            let name = TemporaryName(owner: owner, process: SnapshotFolder.process, number: nextNumber())
+            guard let file = Descriptor(self.file(name.text), O_WRONLY | O_CREAT | O_EXCL, mode: 0o600) else {
+                if errno == EEXIST { continue }
+                throw .failed("cannot be created", self.file(name.text))
+            }
+            // Some shared folders know no locks: then only files of this instance are ever cleared away.
+            if flock(file.number, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK { continue }
+            return (name, file)
+        }
+    }
+
+    private static let numbers = Monitor()
+    nonisolated(unsafe) private static var number: UInt64 = 0
+
+    private func nextNumber() -> UInt64 {
+        SnapshotFolder.numbers.locked {
+            SnapshotFolder.number += 1
+            return SnapshotFolder.number
+        }
+    }
+
+    /// Removes what a crash left: files that another process began and nobody holds locked, if they are of this group and instance (of
+    /// which there is one process at a time), or far older than `file`, just created. Clocks are the file system's alone. Should one
+    /// be removed under a living writer all the same, its rename fails and that snapshot is dropped: nothing else is lost.
+    func removeAbandoned(besides name: TemporaryName, _ file: Descriptor) throws(SnapshotFailure) {
+        guard let now = file.status?.st_mtim.tv_sec else { return }
+        for text in try names() {
+            guard let other = TemporaryName(text), other.process != name.process,
+                let opened = Descriptor(self.file(text), O_RDONLY), let status = opened.status, status.isFile
+            else { continue }
+            let isOld = now - status.st_mtim.tv_sec > Limits.snapshotAbandonedSeconds
+            guard other.owner == name.owner || isOld else { continue }
+            if flock(opened.number, LOCK_EX | LOCK_NB) != 0 && (errno == EWOULDBLOCK || other.owner != name.owner) { continue }
+            unlink(self.file(text))
+        }
+    }
+
+    // MARK: Writers
+
+    func writerBegins() { monitor.locked { writers += 1 } }
+
+    func writerEnds() {
+        monitor.locked {
+            writers -= 1
+            monitor.signal()
+        }
+    }
+
+    /// Waits until no writer is left.
+    func waitForWriters() {
+        monitor.locked { while writers > 0 { monitor.wait() } }
+    }
+}
+
+/// A lock with a condition. Its owner says what it guards.
+final class Monitor: @unchecked Sendable {
+    // Both lie at one address from init to deinit, as pthreads want it.
+    private let lock: UnsafeMutablePointer<pthread_mutex_t> = .allocate(capacity: 1)
+    private let changed: UnsafeMutablePointer<pthread_cond_t> = .allocate(capacity: 1)
+
+    init() {
+        pthread_mutex_init(lock, nil)
+        pthread_cond_init(changed, nil)
+    }
+
+    deinit {
+        pthread_mutex_destroy(lock)
+        pthread_cond_destroy(changed)
+        lock.deallocate()
+        changed.deallocate()
+    }
+
+    func locked<Result>(_ body: () -> Result) -> Result {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        return body()
+    }
+
+    /// Only inside `locked`.
+    func wait() { pthread_cond_wait(changed, lock) }
+
+    /// Only inside `locked`.
+    func signal() { pthread_cond_broadcast(changed) }
+}
