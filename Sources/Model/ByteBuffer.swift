@@ -2,62 +2,67 @@
 
 /// Numbers are little-endian. Only its owner may touch it; it is handed over whole.
 package final class ByteBuffer {
-    package private(set) var base: UnsafeMutableRawPointer
-    package private(set) var count = 0
-    private var capacity: Int
+    // Usable from inline: what is appended one number at a time must not cost a call (docs/decisions/0003).
+    @usableFromInline var start: UnsafeMutableRawPointer
+    @usableFromInline var used = 0
+    @usableFromInline var capacity: Int
 
     package init(capacity: Int = 256) {
         self.capacity = max(capacity, 16)
-        base = .allocate(byteCount: self.capacity, alignment: 16)
+        start = .allocate(byteCount: self.capacity, alignment: 16)
     }
 
-    deinit { base.deallocate() }
+    deinit { start.deallocate() }
+
+    @inlinable package var base: UnsafeMutableRawPointer { start }
+
+    @inlinable package var count: Int { used }
 
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
     package var array: [UInt8] { [UInt8](bytes) }
 
-    package func removeAll() { count = 0 }
+    package func removeAll() { used = 0 }
 
     package func truncate(to length: Int) {
         precondition(length <= count)
-        count = length
+        used = length
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package func reserve(_ more: Int) {
         if count + more > capacity { grow(more) }
     }
 
     @inline(never)
-    private func grow(_ more: Int) {
+    @usableFromInline func grow(_ more: Int) {
         let wanted = max(capacity * 2, count + more)
         let larger = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16)
-        larger.copyMemory(from: base, byteCount: count)
-        base.deallocate()
-        base = larger
+        larger.copyMemory(from: start, byteCount: count)
+        start.deallocate()
+        start = larger
         capacity = wanted
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package func append<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
         reserve(MemoryLayout<T>.size)
-        base.storeBytes(of: value.littleEndian, toByteOffset: count, as: T.self)
-        count += MemoryLayout<T>.size
+        start.storeBytes(of: value.littleEndian, toByteOffset: count, as: T.self)
+        used += MemoryLayout<T>.size
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package func append(_ value: Digest) {
         append(value.high)
         append(value.low)
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package func append(contentsOf more: UnsafeRawBufferPointer) {
         guard let from = more.baseAddress, more.count > 0 else { return }
         reserve(more.count)
-        (base + count).copyMemory(from: from, byteCount: more.count)
-        count += more.count
+        (start + count).copyMemory(from: from, byteCount: more.count)
+        used += more.count
     }
 
     package func append(contentsOf more: [UInt8]) {
@@ -89,14 +94,14 @@ package final class ByteBuffer {
         reserve(limit)
         let filled = fill(base + count)
         precondition(filled <= limit)
-        count += max(0, filled)
+        used += max(0, filled)
         return filled
     }
 
     /// Overwrites a number written before.
     package func replace<T: FixedWidthInteger & BitwiseCopyable>(at offset: Int, with value: T) {
         precondition(offset >= 0 && offset + MemoryLayout<T>.size <= count)
-        base.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self)
+        start.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self)
     }
 }
 
@@ -106,20 +111,23 @@ package struct ByteReader {
     package struct Damaged: Error {
         package var offset: Int
 
-        package init(offset: Int) { self.offset = offset }
+        @inlinable package init(offset: Int) { self.offset = offset }
     }
 
     package let bytes: UnsafeRawBufferPointer
-    package private(set) var offset = 0
+    @usableFromInline var at = 0
 
     package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    package var remaining: Int { bytes.count - offset }
+    @inlinable package var offset: Int { at }
 
+    @inlinable package var remaining: Int { bytes.count - at }
+
+    @inlinable
     package mutating func read<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self) throws(Damaged) -> T {
         guard remaining >= MemoryLayout<T>.size else { throw Damaged(offset: offset) }
         let value = bytes.loadUnaligned(fromByteOffset: offset, as: T.self)
-        offset += MemoryLayout<T>.size
+        at += MemoryLayout<T>.size
         return T(littleEndian: value)
     }
 
@@ -129,7 +137,7 @@ package struct ByteReader {
 
     package mutating func readBytes(_ length: Int) throws(Damaged) -> UnsafeRawBufferPointer {
         guard length >= 0, remaining >= length else { throw Damaged(offset: offset) }
-        defer { offset += length }
+        defer { at += length }
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length])
     }
 

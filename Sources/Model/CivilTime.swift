@@ -4,7 +4,7 @@ package enum CivilTime {
     package static let millisecondsPerDay: Int64 = 86_400_000
 
     /// Quotient rounded towards minus infinity; `divisor` is positive.
-    @inline(__always)
+    @inlinable @inline(__always)
     package static func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {
         let quotient = value / divisor
         return value % divisor < 0 ? quotient - 1 : quotient

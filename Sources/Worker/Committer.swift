@@ -103,7 +103,9 @@ final class Committer: @unchecked Sendable {
     }
 
     private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { opaque in
-        Unmanaged<Committer>.fromOpaque(opaque!).takeRetainedValue().run()
+        guard let opaque else { return nil }
+        pthread_setname_np(pthread_self(), "committer")
+        Unmanaged<Committer>.fromOpaque(opaque).takeRetainedValue().run()
         return nil
     }
 
@@ -156,10 +158,11 @@ final class Committer: @unchecked Sendable {
                 pthread_mutex_unlock(lock)
                 break
             }
-            let job = self.job
-            self.job = nil
+            let next = job
+            job = nil
             pthread_mutex_unlock(lock)
-            let result = work(job!)
+            guard let next else { continue }
+            let result = work(next)
             locked {
                 self.result = result
                 isBusy = false

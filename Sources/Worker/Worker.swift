@@ -51,7 +51,9 @@ package final class Worker: Sendable {
 
     private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { opaque in
         guard let opaque else { return nil }
-        Unmanaged<Worker>.fromOpaque(opaque).takeRetainedValue().live()
+        let worker = Unmanaged<Worker>.fromOpaque(opaque).takeRetainedValue()
+        pthread_setname_np(pthread_self(), "worker \(worker.options.number)")
+        worker.live()
         return nil
     }
 
