@@ -104,7 +104,6 @@ final class Committer: @unchecked Sendable {
 
     private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { opaque in
         guard let opaque else { return nil }
-        pthread_setname_np(pthread_self(), "committer")
         Unmanaged<Committer>.fromOpaque(opaque).takeRetainedValue().run()
         return nil
     }

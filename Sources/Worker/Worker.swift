@@ -52,7 +52,6 @@ package final class Worker: Sendable {
     private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { opaque in
         guard let opaque else { return nil }
         let worker = Unmanaged<Worker>.fromOpaque(opaque).takeRetainedValue()
-        pthread_setname_np(pthread_self(), "worker \(worker.options.number)")
         worker.live()
         return nil
     }
