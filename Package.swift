@@ -21,7 +21,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 // Folders of test data, read by path and not compiled.
-let fixtures: [String: [String]] = [:]
+let fixtures: [String: [String]] = [
+    "SchemaTests": ["validate.py"]
+]
 
 let package = Package(
     name: "rfmd",
@@ -60,6 +62,8 @@ let package = Package(
         tests("TelemetryTests", ["Telemetry"]),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("SystemdTests", ["TestSupport"]),
+        tests("DemoTests", ["CRDKafka", "Demo", "TestSupport"]),
+        tests("SchemaTests", ["Codec", "TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )

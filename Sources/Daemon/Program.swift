@@ -33,6 +33,7 @@ private func run(_ invocation: Invocation) -> Int32 {
         return ExitCode.done
     case "run": return Run.run(invocation)
     case "replay": return Replay.run(invocation)
+    case "bench": return BenchEngine.run(invocation)
     case "version":
         printOut("rfmd \(programVersion)\n")
         return ExitCode.done

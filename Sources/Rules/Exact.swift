@@ -21,7 +21,14 @@ package struct Exact: Sendable {
     @inline(__always)
     package var isAbsent: Bool { denominator == 0 }
 
-    package var double: Double { isAbsent ? .nan : Double(numerator) / Double(denominator) }
+    package var double: Double { isAbsent ? .nan : Exact.double(numerator) / Exact.double(denominator) }
+
+    /// Rounded to nearest. The standard library's conversion of Int128 is generic and takes half a microsecond; most values are short.
+    @inline(__always)
+    private static func double(_ value: Int128) -> Double {
+        if let short = Int64(exactly: value) { return Double(short) }
+        return Double(value)
+    }
 
     static func + (a: Exact, b: Exact) -> Exact {
         if a.isAbsent || b.isAbsent { return .absent }
