@@ -92,7 +92,7 @@ package final class FileSnapshotVault: SnapshotVault {
             return isCurrent(identity)
         }
         let kept = current.prefix(keep)
-        guard kept.count == keep, let oldest = kept.last?.name.batch else { return kept.last?.name.batch }
+        guard kept.count == keep, let oldest = kept.last?.name.batch else { return nil }
         var left = oldest
         for (name, content) in found where name.batch < oldest {
             let isOurs: Bool

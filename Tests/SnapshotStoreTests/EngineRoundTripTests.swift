@@ -160,6 +160,46 @@ import Worker
         #expect(restored.stateDigest() == engine.stateDigest())
     }
 
+    /// Bytes that no engine wrote, behind checksums that are right: refused, or at least never the end of the process.
+    @Test(arguments: [31] as [UInt64])
+    func stateThatLies(seed: UInt64) throws {
+        let story = Story(seed: seed, customers: 40, slices: 60, eventsPerSlice: 12)
+        let engine = Engine(rules: EngineRoundTripTests.rules, key: seed)
+        for slice in story.slices[..<40] { _ = apply(slice, to: engine) }
+        let (header, customers) = (ByteBuffer(), ByteBuffer())
+        engine.beginSnapshot(into: header)
+        #expect(!engine.continueSnapshot(into: customers, limit: .max))
+        engine.endSnapshot()
+        var random = Random(seed)
+        var refused = 0
+        for _ in 0..<3_000 {
+            var changed = (header: header.array, customers: customers.array)
+            for _ in 0..<Int.random(in: 1...3, using: &random) {
+                let byte = [0, 0x7F, 0x80, 0xFF, UInt8.random(in: 0...255, using: &random)].randomElement(using: &random) ?? 0
+                if Int.random(in: 0..<10, using: &random) == 0 {
+                    changed.header[Int.random(in: 0..<changed.header.count, using: &random)] = byte
+                } else {
+                    let at = Int.random(in: 0..<changed.customers.count, using: &random)
+                    for place in at..<min(at + Int.random(in: 1...8, using: &random), changed.customers.count) {
+                        changed.customers[place] = byte
+                    }
+                }
+            }
+            let restored = Engine(rules: EngineRoundTripTests.rules, key: seed)
+            do throws(Engine.DamagedState) {
+                let (header, customers) = (chunk(changed.header), chunk(changed.customers))
+                try restored.restoreHeader(header.bytes, oldRules: EngineRoundTripTests.rules)
+                try restored.restoreCustomers(customers.bytes)
+                try restored.finishRestore()
+            } catch {
+                refused += 1
+                continue
+            }
+            for slice in story.slices[40...] { _ = apply(slice, to: restored) }
+        }
+        #expect(refused > 0)
+    }
+
     @Test func anEngineThatHasSeenNothing() throws {
         let engine = Engine(rules: EngineRoundTripTests.rules, key: 1)
         _ = try snapshot(engine, as: identity(batch: 0), limit: 100, while: [Story.Slice(events: [], advancingTo: nil)])
