@@ -59,6 +59,7 @@ let package = Package(
         .executableTarget(name: "rfmd", dependencies: ["Daemon"], swiftSettings: strict),
 
         tests("ModelTests", ["Model"]),
+        tests("SnapshotStoreTests", ["SnapshotStore", "CXXHash", "CZstd", "Model", "Rules", "Engine", "Codec", "Worker"]),
         tests("TelemetryTests", ["Telemetry"]),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("SystemdTests", ["TestSupport"]),

@@ -55,9 +55,16 @@ final class Descriptor: @unchecked Sendable {
     // A number that never changes; whoever uses it holds this object.
     let number: Int32
 
-    /// As open(2); nil with errno set. Never follows a link, never waits for the other end of a pipe.
+    /// A file, as open(2) opens it; nil with errno set. Never follows a link, never waits for the other end of a pipe.
     init?(_ path: String, _ flags: Int32, mode: mode_t = 0) {
         let opened = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, mode)
+        if opened < 0 { return nil }
+        number = opened
+    }
+
+    /// A folder, which may be a link to one; nil with errno set.
+    init?(folder path: String) {
+        let opened = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         if opened < 0 { return nil }
         number = opened
     }

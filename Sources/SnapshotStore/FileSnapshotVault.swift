@@ -9,7 +9,8 @@ package final class FileSnapshotVault: SnapshotVault {
 
     /// Makes the folder if it is missing. `instance` differs between the processes of a group.
     package init(folder: String, instance: String, calls: FileCalls = .system) throws(SnapshotFailure) {
-        precondition(Limits.snapshotChunkBytes >= 2 * Limits.snapshotBufferBytes, "a chunk holds all that was held back")
+        precondition(
+            Limits.snapshotChunkBytes >= 2 * Limits.snapshotBufferBytes, "a chunk holds all that was held back")
         self.folder = try SnapshotFolder(folder, instance: instance, calls: calls)
     }
 
@@ -91,7 +92,7 @@ package final class FileSnapshotVault: SnapshotVault {
             return isCurrent(identity)
         }
         let kept = current.prefix(keep)
-        guard kept.count == keep, let oldest = kept.last?.name.batch else { return kept.last?.name.batch }
+        guard kept.count == keep, let oldest = kept.last?.name.batch else { return nil }
         var left = oldest
         for (name, content) in found where name.batch < oldest {
             let isOurs: Bool
@@ -108,11 +109,17 @@ package final class FileSnapshotVault: SnapshotVault {
         return left
     }
 
-    package func keepEvidence(group: String, shard: Int32, batch: UInt64, bytes: [UInt8]) throws(SnapshotFailure) -> String {
+    package func keepEvidence(
+        group: String, shard: Int32, batch: UInt64, bytes: [UInt8]
+    ) throws(SnapshotFailure) -> String {
         let path = folder.file("evidence-\(SnapshotName.part(ofGroup: group))-\(shard)-\(batch)")
-        guard let file = fopen(path, "we") else { throw .io(file: path, reason: String(cString: strerror(errno))) }
-        let written = bytes.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
-        guard fclose(file) == 0, written == bytes.count else { throw .io(file: path, reason: "it could not be written whole") }
+        guard let file = Descriptor(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600) else {
+            throw .failed("cannot be created", path)
+        }
+        let content = ByteBuffer(capacity: bytes.count)
+        content.append(contentsOf: bytes)
+        try folder.calls.writeAll(file.number, content.bytes, of: path)
+        try folder.calls.syncToDisk(file.number, of: path)
         return path
     }
 }

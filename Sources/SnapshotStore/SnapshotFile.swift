@@ -28,7 +28,8 @@ final class SnapshotFile {
         let buffer = ByteBuffer(capacity: 4_096)
         try source.read(0, SnapshotFormat.headBytes, into: buffer)
         let prelude = try source.checked { () throws(Damage) in
-            try SnapshotFormat.prelude(UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(SnapshotFormat.preludeBytes)))
+            try SnapshotFormat.prelude(
+                UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(SnapshotFormat.preludeBytes)))
         }
         if case .newer(let version) = prelude { throw .tooNew(file: source.path, version: version) }
         let length = PlacedReader.length(buffer, at: SnapshotFormat.preludeBytes)
@@ -48,7 +49,9 @@ final class SnapshotFile {
 
     /// Verifies everything; calls `body` with each chunk once that chunk is verified.
     func load(_ body: (UnsafeRawBufferPointer) throws(SnapshotFailure) -> Void) throws(SnapshotFailure) {
-        guard let decompressor = Decompressor() else { throw .io(file: source.path, reason: "there is no memory to unpack it") }
+        guard let decompressor = Decompressor() else {
+            throw .io(file: source.path, reason: "there is no memory to unpack it")
+        }
         try eachChunk { (chunk, at) throws(SnapshotFailure) in
             let length = PlacedReader.length(chunk, at: 20)
             let stored = UnsafeRawBufferPointer(rebasing: chunk.bytes.dropFirst(SnapshotFormat.chunkHeadBytes))
@@ -118,7 +121,9 @@ final class PlacedReader {
         buffer.removeAll()
         while buffer.count < length {
             let done = buffer.count
-            let count = buffer.appendBytes(atMost: length - done) { pread(descriptor.number, $0, length - done, offset + done) }
+            let count = buffer.appendBytes(atMost: length - done) {
+                pread(descriptor.number, $0, length - done, offset + done)
+            }
             if count == 0 { throw damaged("the file is cut off", at: offset + done) }
             if count < 0 && errno != EINTR { throw .failed("cannot be read", path) }
         }

@@ -57,7 +57,9 @@ final class SnapshotFolder: @unchecked Sendable {
     }
 
     private static func sync(_ path: String, _ calls: FileCalls) throws(SnapshotFailure) {
-        guard let folder = Descriptor(path, O_RDONLY | O_DIRECTORY) else { throw .failed("the folder cannot be opened", path) }
+        guard let folder = Descriptor(folder: path) else {
+            throw .failed("the folder cannot be opened", path)
+        }
         try calls.syncToDisk(folder.number, of: path)
     }
 
@@ -72,7 +74,8 @@ final class SnapshotFolder: @unchecked Sendable {
         while true {
             errno = 0
             guard let entry = readdir(folder) else { break }
-            names.append(withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+            names.append(
+                withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
         }
         if errno != 0 { throw .failed("the folder cannot be listed", path) }
         return names
@@ -116,7 +119,9 @@ final class SnapshotFolder: @unchecked Sendable {
             else { continue }
             let isOld = now - status.st_mtim.tv_sec > Limits.snapshotAbandonedSeconds
             guard other.owner == name.owner || isOld else { continue }
-            if flock(opened.number, LOCK_EX | LOCK_NB) != 0 && (errno == EWOULDBLOCK || other.owner != name.owner) { continue }
+            if flock(opened.number, LOCK_EX | LOCK_NB) != 0 && (errno == EWOULDBLOCK || other.owner != name.owner) {
+                continue
+            }
             unlink(self.file(text))
         }
     }

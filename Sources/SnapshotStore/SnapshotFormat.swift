@@ -87,7 +87,8 @@ enum SnapshotFormat {
             guard reader.remaining == 0 else { throw ByteReader.Damaged(offset: reader.offset) }
             return (
                 SnapshotIdentity(
-                    group: group, topics: topics, shard: shard, batch: batch, chain: chain, journalRecord: record), digest
+                    group: group, topics: topics, shard: shard, batch: batch, chain: chain, journalRecord: record),
+                digest
             )
         } catch { throw Damage(reason: "the header is not what was written", offset: error.offset) }
     }
@@ -101,7 +102,9 @@ enum SnapshotFormat {
 
     /// Adds one more digest to the one that covers the header and all chunks.
     static func chain(_ digest: Digest, _ next: Digest) -> Digest {
-        withUnsafeBytes(of: (digest.high.littleEndian, digest.low.littleEndian, next.high.littleEndian, next.low.littleEndian)) {
+        withUnsafeBytes(
+            of: (digest.high.littleEndian, digest.low.littleEndian, next.high.littleEndian, next.low.littleEndian)
+        ) {
             Digest(of: $0)
         }
     }
@@ -145,9 +148,12 @@ struct SnapshotFooter: Equatable {
             contentBytes = try reader.read()
             digest = try reader.readDigest()
             let covered = Digest(of: UnsafeRawBufferPointer(rebasing: bytes.prefix(reader.offset)))
-            guard magic == SnapshotFormat.footerMagic, try reader.readDigest() == covered, fileBytes == UInt64(size) else {
+            guard magic == SnapshotFormat.footerMagic, try reader.readDigest() == covered, fileBytes == UInt64(size)
+            else {
                 throw ByteReader.Damaged(offset: 0)
             }
-        } catch { throw Damage(reason: "the end of the snapshot is missing", offset: size - bytes.count + error.offset) }
+        } catch {
+            throw Damage(reason: "the end of the snapshot is missing", offset: size - bytes.count + error.offset)
+        }
     }
 }

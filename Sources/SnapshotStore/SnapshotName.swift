@@ -24,7 +24,8 @@ struct SnapshotName: Equatable {
     /// nil for a file that is no snapshot.
     init?(_ file: String) {
         let parts = file.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 7, parts[6] == SnapshotName.suffix, let shard = Int32(parts[3]), let batch = UInt64(parts[4]),
+        guard parts.count == 7, parts[6] == SnapshotName.suffix, let shard = Int32(parts[3]),
+            let batch = UInt64(parts[4]),
             let chain = Digest(hex: parts[5])
         else { return nil }
         group = "\(parts[0]).\(parts[1])"

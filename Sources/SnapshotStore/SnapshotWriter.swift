@@ -101,7 +101,9 @@ final class SnapshotWriter: @unchecked Sendable {
     func settle() {
         monitor.locked {
             // A snapshot that is dropped or published is settled when the thread has closed the file.
-            while !hasEnded && (isBusy || isDropped || wanted == .published || !queue.isEmpty || reached < wanted) { monitor.wait() }
+            while !hasEnded && (isBusy || isDropped || wanted == .published || !queue.isEmpty || reached < wanted) {
+                monitor.wait()
+            }
         }
     }
 
@@ -198,9 +200,13 @@ private final class SnapshotOutput: @unchecked Sendable {
         guard let header = SnapshotFormat.header(identity) else {
             throw .io(
                 file: folder.path,
-                reason: "the identity of a snapshot is longer than \(Limits.snapshotIdentityBytes) bytes (journal record and topics)")
+                reason:
+                    "the identity of a snapshot is longer than \(Limits.snapshotIdentityBytes) bytes (journal record and topics)"
+            )
         }
-        guard let compressor = Compressor() else { throw .io(file: folder.path, reason: "there is no memory to write a snapshot") }
+        guard let compressor = Compressor() else {
+            throw .io(file: folder.path, reason: "there is no memory to write a snapshot")
+        }
         self.header = header
         self.compressor = compressor
         let created = try folder.createTemporary(group: identity.group)
@@ -240,7 +246,8 @@ private final class SnapshotOutput: @unchecked Sendable {
     /// Ends the file and reads it back: the snapshots before it may be removed because of it.
     func complete() throws(SnapshotFailure) {
         let total = UInt64(fileBytes + SnapshotFormat.footerBytes)
-        let footer = SnapshotFooter(chunks: chunks, fileBytes: total, contentBytes: contentBytes, digest: digest).encoded
+        let footer = SnapshotFooter(chunks: chunks, fileBytes: total, contentBytes: contentBytes, digest: digest)
+            .encoded
         try append(footer.bytes)
         try folder.calls.syncToDisk(opened.number, of: path)
         // What is on disk now is read from there and not from memory, as far as the system follows the advice.
@@ -252,7 +259,9 @@ private final class SnapshotOutput: @unchecked Sendable {
     }
 
     func publish() throws(SnapshotFailure) {
-        if folder.calls.rename(path, folder.file(SnapshotName(identity).text)) != 0 { throw .failed("cannot be renamed", path) }
+        if folder.calls.rename(path, folder.file(SnapshotName(identity).text)) != 0 {
+            throw .failed("cannot be renamed", path)
+        }
         isPublished = true
         try folder.sync()
     }

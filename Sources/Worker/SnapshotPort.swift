@@ -71,8 +71,9 @@ package protocol SnapshotVault: AnyObject, Sendable {
     func load(_ identity: SnapshotIdentity, body: (UnsafeRawBufferPointer) throws(SnapshotFailure) -> Void)
         throws(SnapshotFailure)
     /// Keeps the newest `keep` of a shard's snapshots for which `isCurrent` is true and, once there are so many, removes whatever of
-    /// the shard is older. Returns the oldest batch that is kept, behind which the journal may be trimmed. `isCurrent` says whether a
-    /// snapshot is of this journal: after a rebuild batches are counted anew, and those of the genesis before must not push these out.
+    /// the shard is older. Returns the oldest batch that is kept, behind which the journal may be trimmed; nil while there are fewer,
+    /// so that there are always `keep` ways back. `isCurrent` says whether a snapshot is of this journal: after a rebuild batches are
+    /// counted anew, and those of the genesis before must not push these out.
     func prune(group: String, shard: Int32, keep: Int, isCurrent: (SnapshotIdentity) -> Bool) -> UInt64?
     /// Keeps evidence of a defect beside the snapshots, under a name made of `shard` and `batch`; returns the path.
     func keepEvidence(group: String, shard: Int32, batch: UInt64, bytes: [UInt8]) throws(SnapshotFailure) -> String
