@@ -118,9 +118,30 @@ extension Engine {
 
     private func orderKey(_ input: EngineInput) -> UInt64 { rfmd_hash64(input.order.baseAddress, input.order.count, key) }
 
-    /// `space` keeps lines and refunds apart: a shop may give both events of an order one id.
+    /// `space` keeps lines and refunds apart: a shop may give both events of an order one id. Both halves are spread before they meet:
+    /// of short texts, XXH3 with neighbouring seeds gives neighbouring texts one hash.
     private func eventKey(_ input: EngineInput, orderKey: UInt64, space: UInt64) -> UInt64 {
-        rfmd_hash64(input.event.baseAddress, input.event.count, orderKey &+ space)
+        let event = rfmd_hash64(input.event.baseAddress, input.event.count, key)
+        return Engine.spread(event ^ Engine.spread(orderKey &+ space &* 0x9E37_79B9_7F4A_7C15))
+    }
+
+    /// A bijection in which every bit of the input changes about half of the output. Source: the finalizer of SplitMix64 (Steele, Lea and
+    /// Flood, "Fast splittable pseudorandom number generators", 2014).
+    private static func spread(_ value: UInt64) -> UInt64 {
+        var mixed = value
+        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ mixed >> 31
+    }
+
+    /// True if this line or refund of the order was applied before. It is known as long as its order or its own day is inside the longest
+    /// window, whether or not it was tidied away by then.
+    private func wasSeen(_ eventKey: UInt64, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Bool {
+        guard let seen = find(.seen, eventKey, row) else { return false }
+        if seen.pointee.day > day(at: instant).day - Int64(rules.longestWindow) { return true }
+        if find(.order, UInt64(bitPattern: seen.pointee.value), row) != nil { return true }
+        remove(seen - store.pointer(row.pointee.entries), row)
+        return false
     }
 
     // MARK: Kinds
@@ -138,7 +159,7 @@ extension Engine {
         let orderKey = orderKey(input)
         let eventKey = input.addsToOrder ? eventKey(input, orderKey: orderKey, space: 1) : 0
         if let order = find(.order, orderKey, row) {
-            if !input.addsToOrder || find(.seen, eventKey, row) != nil { return .duplicate }
+            if !input.addsToOrder || wasSeen(eventKey, row, at: instant) { return .duplicate }
             order.pointee.value += amount
             if input.occurredAt < order.pointee.time { order.pointee.setTime(input.occurredAt, zone: rules.constants.zone) }
         } else {
@@ -173,14 +194,14 @@ extension Engine {
         let seen = entry(.seen, key: eventKey, time: input.occurredAt, value: Int64(bitPattern: orderKey))
         let wiped: Entry.Flags = input.amount == nil ? .wiped : []
         if let order = find(.order, orderKey, row) {
-            if find(.seen, eventKey, row) != nil { return .duplicate }
+            if wasSeen(eventKey, row, at: instant) { return .duplicate }
             order.pointee.value -= input.amount ?? 0
             order.pointee.flags.formUnion([.refunded, wiped])
             append(seen, row)
             return .accepted
         }
         guard isInside(input.occurredAt, at: instant) else { return .accepted }
-        if find(.seen, eventKey, row) != nil { return .duplicate }
+        if wasSeen(eventKey, row, at: instant) { return .duplicate }
         append(entry(.pendingRefund, key: orderKey, time: input.occurredAt, value: input.amount ?? 0, flags: wiped), row)
         append(seen, row)
         return .unmatchedRefund
