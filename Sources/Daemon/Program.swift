@@ -32,6 +32,7 @@ private func run(_ invocation: Invocation) -> Int32 {
         printOut("\(path): ok\n")
         return ExitCode.done
     case "run": return Run.run(invocation)
+    case "demo": return DemoRun.run(invocation)
     case "replay": return Replay.run(invocation)
     case "bench": return BenchEngine.run(invocation)
     case "version":
