@@ -32,6 +32,9 @@ struct DeadlineWheel {
 
     var bytes: Int { links.bytes }
 
+    /// True for an instant that a customer can be filed under.
+    static func holds(_ instant: Int64) -> Bool { instant >= origin && instant - origin < 1 << Int64(6 * levels) }
+
     func deallocate() {
         links.deallocate()
         heads.deallocate()
@@ -65,6 +68,7 @@ struct DeadlineWheel {
             due.insert(ordinal)
             return
         }
+        precondition(DeadlineWheel.holds(instant), "a deadline lies beyond the wheel")
         row.pointee.queued = instant
         let slot = DeadlineWheel.slot(of: at, from: now)
         let head = heads[slot]

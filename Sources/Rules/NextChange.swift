@@ -108,7 +108,9 @@ extension Program {
         case .equal, .notEqual: step = reaches > now ? reaches : passes > now ? passes : .max
         }
         var next = Int64.max
-        if step < 1 << 46 {
+        // What lies two thousand years ahead has no deadline: no wheel holds it. Steps of recency are days, the others ms.
+        let horizon: Int128 = feature == .recency ? (1 << 46) / Int128(CivilTime.millisecondsPerDay) : 1 << 46
+        if step < horizon {
             let step = Int64(step)
             switch feature {
             case .recency:
