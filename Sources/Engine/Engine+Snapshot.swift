@@ -146,9 +146,9 @@ extension Engine {
             let sweeps: UInt8 = try reader.read()
             let sweepCursor = Int(try reader.read(UInt32.self))
             let sweepClock: Int64 = try reader.read()
-            guard reader.remaining == 0, count <= UInt64(Limits.customersPerShard), hasClock <= 1, sweeps <= 1 else {
-                throw DamagedState(reason: "the header of the state is out of range")
-            }
+            guard reader.remaining == 0, count <= UInt64(Limits.customersPerShard), hasClock <= 1, sweeps <= 1,
+                fireCursor <= Int(count), sweepCursor <= Int(count), DeadlineWheel.holds(clock), sweeps == 0 || sweepClock <= clock
+            else { throw DamagedState(reason: "the header of the state is out of range") }
             self.clock = hasClock == 1 ? clock : nil
             table.reserve(Int(count))
             wheel.grow(toHold: Int(count))
@@ -175,11 +175,7 @@ extension Engine {
         let idLength: UInt8 = try reader.read()
         _ = try reader.readBytes(Int(idLength) + 7 * 8 + 2 * 8 + 4 + 5)
         let entryCount: UInt16 = try reader.read()
-        let entries = try reader.readBytes(Int(entryCount) * MemoryLayout<Entry>.stride)
-        for index in 0..<Int(entryCount) {
-            let entry = entries.loadUnaligned(fromByteOffset: index * MemoryLayout<Entry>.stride, as: Entry.self)
-            guard entry.isValid else { throw DamagedState(reason: "customer \(ordinal) has an entry of no kind") }
-        }
+        _ = try reader.readBytes(Int(entryCount) * MemoryLayout<Entry>.stride)
         guard let restoring, idLength > 0, ordinal < restoring.expected, Int(entryCount) <= 1 << EntryStore.largestOrder else {
             throw DamagedState(reason: "customer \(ordinal) is out of range")
         }
@@ -209,12 +205,15 @@ extension Engine {
         row.pointee.rungs = (try reader.read(), try reader.read(), try reader.read(), try reader.read())
         row.pointee.version = try reader.read()
         let entryCount: UInt16 = try reader.read()
+        let bytes = try reader.readBytes(Int(entryCount) * MemoryLayout<Entry>.stride)
+        guard isPossible(row.pointee, ordinal: ordinal, entries: bytes) else {
+            throw DamagedState(reason: "customer \(ordinal) is not as an engine leaves one")
+        }
         if entryCount > 0 {
             let order = EntryStore.order(for: Int(entryCount))
             row.pointee.entries = store.allocate(order: order)
             row.pointee.entryOrder = UInt8(order)
             row.pointee.entryCount = entryCount
-            let bytes = try reader.readBytes(Int(entryCount) * MemoryLayout<Entry>.stride)
             UnsafeMutableRawPointer(store.pointer(row.pointee.entries)).copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
         }
         row.pointee.queued = CustomerRow.never
