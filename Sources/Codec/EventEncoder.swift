@@ -2,8 +2,8 @@
 import Model
 import Rules
 
-/// Writes the events of one version. Immutable after `init`, but for the buffers that it is given.
-package struct EventEncoder: Sendable {
+/// Writes the events of one version: what is the same in all events of a kind is prepared once. Immutable after `init`.
+package final class EventEncoder: Sendable {
     package enum Format: String, Sendable { case structured, binary }
 
     /// CloudEvents' `source`: /rfmd/<cluster>/<group>.
@@ -11,45 +11,118 @@ package struct EventEncoder: Sendable {
     package let rules: Ruleset
     /// The first 12 hexadecimal digits of the version's digest.
     package let version: String
-    private let windowOrder: [Int]
+
+    /// What is fixed about the events of one ladder or warning.
+    private struct Pieces {
+        var name: [UInt8]
+        var type: String
+        /// From `source` up to the customer, of the structured form.
+        var head: [UInt8]
+        /// The rule, by rung; a warning has one.
+        var rules: [[UInt8]]
+        /// The type and head of a warning's resolve.
+        var resolvedType = ""
+        var resolvedHead: [UInt8] = []
+    }
+
+    private let ladders: [Pieces]
+    private let warnings: [Pieces]
+    /// Windows in ascending order: their index, and their key with what separates it from the one before.
+    private let windows: [(index: Int, key: [UInt8])]
+    private let versionText: [UInt8]
 
     package init(source: String, rules: Ruleset, version: Digest) {
         self.source = source
         self.rules = rules
         self.version = version.short
-        windowOrder = rules.windows.indices.sorted { rules.windows[$0] < rules.windows[$1] }
+        versionText = EventEncoder.bytes { $0.appendJSON(version.short) }
+        let order = rules.windows.indices.sorted { rules.windows[$0] < rules.windows[$1] }
+        windows = order.enumerated().map { place, index in (index, Array("\(place == 0 ? "" : ",")\"\(rules.windows[index])d\":".utf8)) }
+        ladders = rules.ladders.map { ladder in
+            let name = ladder.source.name
+            let type = "rfm.\(name).changed.v1"
+            return Pieces(
+                name: Array(name.utf8), type: type, head: EventEncoder.head(source, type),
+                rules: ladder.source.rungs.map { EventEncoder.rule(["ladder": name, "rung": $0.name], $0.rule) })
+        }
+        warnings = rules.warnings.map { EventEncoder.warning($0.source.name, $0.source.rule, source) }
     }
 
-    /// The `type` of an effect, without its name for ladders: `rfm.NAME.changed.v1`.
-    package static func type(of effect: Effect) -> String {
-        switch effect.kind {
-        case .rungChanged: "rfm.\(String(decoding: effect.name, as: UTF8.self)).changed.v1"
-        case .warningRaised: "rfm.churn.warning.raised.v1"
-        case .warningResolved: "rfm.churn.warning.resolved.v1"
+    private static func bytes(_ write: (ByteBuffer) -> Void) -> [UInt8] {
+        let buffer = ByteBuffer(capacity: 128)
+        write(buffer)
+        return buffer.array
+    }
+
+    private static func head(_ source: String, _ type: String) -> [UInt8] {
+        bytes { buffer in
+            buffer.append(contentsOf: ",\"source\":")
+            buffer.appendJSON(source)
+            buffer.append(contentsOf: ",\"type\":")
+            buffer.appendJSON(type)
+            buffer.append(contentsOf: ",\"subject\":")
         }
     }
 
-    /// Structured mode: the whole event. `id` is unique for ever.
-    package func appendStructured(_ effect: Effect, id: String, to buffer: ByteBuffer) {
-        buffer.append(contentsOf: "{\"specversion\":\"1.0\",\"id\":")
-        buffer.appendJSON(id)
-        buffer.append(contentsOf: ",\"source\":")
-        buffer.appendJSON(source)
-        buffer.append(contentsOf: ",\"type\":")
-        buffer.appendJSON(EventEncoder.type(of: effect))
-        buffer.append(contentsOf: ",\"subject\":")
+    private static func rule(_ names: KeyValuePairs<String, String>, _ expression: String?) -> [UInt8] {
+        bytes { buffer in
+            buffer.append(contentsOf: ",\"rule\":{")
+            for (key, name) in names {
+                buffer.appendJSON(key)
+                buffer.append(contentsOf: ":")
+                buffer.appendJSON(name)
+                buffer.append(contentsOf: ",")
+            }
+            buffer.append(contentsOf: "\"expression\":")
+            if let expression { buffer.appendJSON(expression) } else { buffer.append(contentsOf: "null") }
+            buffer.append(contentsOf: "}")
+        }
+    }
+
+    private static func warning(_ name: String, _ expression: String?, _ source: String) -> Pieces {
+        let raised = "rfm.churn.warning.raised.v1"
+        let resolved = "rfm.churn.warning.resolved.v1"
+        return Pieces(
+            name: Array(name.utf8), type: raised, head: head(source, raised), rules: [rule(["warning": name], expression)],
+            resolvedType: resolved, resolvedHead: head(source, resolved))
+    }
+
+    private func pieces(of effect: Effect) -> Pieces {
+        let known = (effect.kind == .rungChanged ? ladders : warnings).first { UnsafeRawBufferPointer.equal($0.name, effect.name) }
+        if let known { return known }
+        // A version that removes a warning resolves its episodes, and has no rule for it.
+        precondition(effect.kind == .warningResolved, "a version decides by its own ladders and warnings")
+        return EventEncoder.warning(String(decoding: effect.name, as: UTF8.self), nil, source)
+    }
+
+    /// CloudEvents' `type`: `rfm.NAME.changed.v1` for a ladder.
+    package func type(of effect: Effect) -> String {
+        let pieces = pieces(of: effect)
+        return effect.kind == .warningResolved ? pieces.resolvedType : pieces.type
+    }
+
+    /// Structured mode: the whole event. Its id is `idPrefix` and `position`, unique for ever; the prefix needs no escapes.
+    package func appendStructured(_ effect: Effect, idPrefix: [UInt8], position: Int, to buffer: ByteBuffer) {
+        let pieces = pieces(of: effect)
+        buffer.append(contentsOf: "{\"specversion\":\"1.0\",\"id\":\"")
+        buffer.append(contentsOf: idPrefix)
+        buffer.appendDecimal(Int64(position))
+        buffer.append(contentsOf: "\"")
+        buffer.append(contentsOf: effect.kind == .warningResolved ? pieces.resolvedHead : pieces.head)
         buffer.appendJSON(effect.customer)
         buffer.append(contentsOf: ",\"time\":")
         buffer.appendInstant(effect.decidedAt)
         buffer.append(contentsOf: ",\"datacontenttype\":\"application/json\",\"partitionkey\":")
         buffer.appendJSON(effect.customer)
         buffer.append(contentsOf: ",\"data\":")
-        appendData(effect, to: buffer)
+        appendData(effect, pieces, to: buffer)
         buffer.append(contentsOf: "}")
     }
 
     /// The data alone: the value in binary mode.
-    package func appendData(_ effect: Effect, to buffer: ByteBuffer) {
+    package func appendData(_ effect: Effect, to buffer: ByteBuffer) { appendData(effect, pieces(of: effect), to: buffer) }
+
+    private func appendData(_ effect: Effect, _ pieces: Pieces, to buffer: ByteBuffer) {
         buffer.append(contentsOf: "{\"customer_id\":")
         buffer.appendJSON(effect.customer)
         switch effect.kind {
@@ -63,16 +136,16 @@ package struct EventEncoder: Sendable {
             buffer.appendJSON(effect.name)
             buffer.append(contentsOf: ",\"severity\":")
             buffer.appendJSON(effect.to)
-            buffer.append(contentsOf: ",\"episode\":")
-            buffer.appendJSON(EventEncoder.episode(effect))
-            buffer.append(contentsOf: ",\"raised_at\":")
+            buffer.append(contentsOf: ",\"episode\":\"")
+            buffer.append(contentsOf: EventEncoder.episode(effect))
+            buffer.append(contentsOf: "\",\"raised_at\":")
             buffer.appendInstant(effect.raisedAt)
         }
         appendValues(effect, to: buffer)
         appendCause(effect, to: buffer)
-        appendRule(effect, to: buffer)
+        buffer.append(contentsOf: pieces.rules[effect.kind == .rungChanged ? Int(effect.rung) : 0])
         buffer.append(contentsOf: ",\"rules_version\":")
-        buffer.appendJSON(version)
+        buffer.append(contentsOf: versionText)
         buffer.append(contentsOf: ",\"decided_at\":")
         buffer.appendInstant(effect.decidedAt)
         buffer.append(contentsOf: "}")
@@ -89,21 +162,18 @@ package struct EventEncoder: Sendable {
 
     private func appendValues(_ effect: Effect, to buffer: ByteBuffer) {
         buffer.append(contentsOf: ",\"values\":{\"recency\":")
-        if let recency = effect.recency { buffer.appendNumber(recency) } else { buffer.append(contentsOf: "null") }
+        if let recency = effect.recency { buffer.appendDecimal(Int64(recency)) } else { buffer.append(contentsOf: "null") }
         buffer.append(contentsOf: ",\"orders\":{")
-        appendWindows(effect, to: buffer) { buffer.appendNumber($0.orders) }
-        buffer.append(contentsOf: "},\"spend\":{")
-        appendWindows(effect, to: buffer) { buffer.appendMoney($0.spend, exponent: rules.currencyExponent) }
-        buffer.append(contentsOf: "}}")
-    }
-
-    private func appendWindows(_ effect: Effect, to buffer: ByteBuffer, _ body: ((orders: Int64, spend: Int64)) -> Void) {
-        for (place, window) in windowOrder.enumerated() where window < effect.windows.count {
-            buffer.append(contentsOf: place == 0 ? "\"" : ",\"")
-            buffer.appendNumber(rules.windows[window])
-            buffer.append(contentsOf: "d\":")
-            body(effect.windows[window])
+        for (index, key) in windows {
+            buffer.append(contentsOf: key)
+            buffer.appendDecimal(effect.windows[index].orders)
         }
+        buffer.append(contentsOf: "},\"spend\":{")
+        for (index, key) in windows {
+            buffer.append(contentsOf: key)
+            buffer.appendMoney(effect.windows[index].spend, exponent: rules.currencyExponent)
+        }
+        buffer.append(contentsOf: "}}")
     }
 
     private func appendCause(_ effect: Effect, to buffer: ByteBuffer) {
@@ -116,27 +186,14 @@ package struct EventEncoder: Sendable {
             buffer.appendInstant(effect.decidedAt)
         case .version:
             buffer.append(contentsOf: ",\"cause\":{\"kind\":\"version\",\"version\":")
-            buffer.appendJSON(version)
+            buffer.append(contentsOf: versionText)
         }
         buffer.append(contentsOf: "}")
     }
+}
 
-    private func appendRule(_ effect: Effect, to buffer: ByteBuffer) {
-        var expression: String?
-        if effect.kind == .rungChanged {
-            buffer.append(contentsOf: ",\"rule\":{\"ladder\":")
-            buffer.appendJSON(effect.name)
-            buffer.append(contentsOf: ",\"rung\":")
-            buffer.appendJSON(effect.to)
-            let ladder = rules.ladders.first { $0.source.name.utf8.elementsEqual(effect.name) }
-            expression = ladder?.source.rungs[Int(effect.rung)].rule
-        } else {
-            buffer.append(contentsOf: ",\"rule\":{\"warning\":")
-            buffer.appendJSON(effect.name)
-            expression = rules.warnings.first { $0.source.name.utf8.elementsEqual(effect.name) }?.source.rule
-        }
-        buffer.append(contentsOf: ",\"expression\":")
-        if let expression { buffer.appendJSON(expression) } else { buffer.append(contentsOf: "null") }
-        buffer.append(contentsOf: "}")
+extension UnsafeRawBufferPointer {
+    fileprivate static func equal(_ bytes: [UInt8], _ other: UnsafeRawBufferPointer) -> Bool {
+        bytes.count == other.count && bytes.withUnsafeBytes { $0.elementsEqual(other) }
     }
 }

@@ -34,8 +34,6 @@ extension ByteBuffer {
         copy.withUTF8 { appendJSON(UnsafeRawBufferPointer($0)) }
     }
 
-    package func appendNumber(_ value: some BinaryInteger) { append(contentsOf: String(value)) }
-
     /// An RFC 3339 instant as a JSON string, or null.
     package func appendInstant(_ instant: Int64?) {
         guard let instant else { return append(contentsOf: "null" as StaticString) }

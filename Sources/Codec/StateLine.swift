@@ -14,9 +14,9 @@ package enum StateLine {
             buffer.appendJSON(rung)
         }
         buffer.append(contentsOf: ",\"recency\":")
-        if let recency = customer.recency { buffer.appendNumber(recency) } else { buffer.append(contentsOf: "null") }
+        if let recency = customer.recency { buffer.appendDecimal(recency) } else { buffer.append(contentsOf: "null") }
         buffer.append(contentsOf: ",\"orders_total\":")
-        buffer.appendNumber(customer.ordersTotal)
+        buffer.appendDecimal(customer.ordersTotal)
         buffer.append(contentsOf: ",\"spend_total\":")
         buffer.appendMoney(customer.spendTotal, exponent: rules.currencyExponent)
         let order = rules.windows.indices.sorted { rules.windows[$0] < rules.windows[$1] }

@@ -18,6 +18,7 @@ struct Replay {
     private var counts = RecordCounts()
     private var emitted = 0
     private var sinceSlice = 0
+    private static let idPrefix = Array("replay-0-0-".utf8)
 
     static func run(_ invocation: Invocation) -> Int32 {
         guard let configuration = loadConfiguration(invocation.value("config") ?? OptionTable.defaultConfig) else {
@@ -112,7 +113,7 @@ struct Replay {
         var reader = ByteReader(engine.effects.bytes)
         while reader.remaining > 0 {
             guard let effect = try? reader.readEffect() else { preconditionFailure("the engine's own effects are whole") }
-            encoder.appendStructured(effect, id: "replay-0-0-\(emitted)", to: output.buffer)
+            encoder.appendStructured(effect, idPrefix: Replay.idPrefix, position: emitted, to: output.buffer)
             output.buffer.append(UInt8(0x0A))
             emitted += 1
             output.flushIfLong()

@@ -127,6 +127,7 @@ struct Run {
         var isReady = false
         var stopsSince: Int64?
         var nextExtensionAt: Int64 = 0
+        var nextNoticeAt: Int64 = 0
         while true {
             let asked = signals.wait(milliseconds: 200)
             if asked && stopsSince != nil {
@@ -140,8 +141,11 @@ struct Run {
                 service.requestStop()
             }
             let isAlive = service.workers.allSatisfy { $0.sinceTick < Run.loopLimit || $0.ending != nil }
-            if isAlive { notifier.watchdog() }
-            notifier.status(statusLine(service))
+            if TrustedClock.monotonic() >= nextNoticeAt {
+                nextNoticeAt = TrustedClock.monotonic() + noticeMilliseconds
+                if isAlive { notifier.watchdog() }
+                notifier.status(statusLine(service))
+            }
             if !isReady && service.isReady {
                 isReady = true
                 notifier.ready()
@@ -157,6 +161,9 @@ struct Run {
             }
         }
     }
+
+    /// Between two words to the service manager, ms: well inside the time of its watchdog.
+    private var noticeMilliseconds: Int64 { min(1_000, notifier.watchdogMicroseconds.map { Int64($0 / 3_000) } ?? 1_000) }
 
     private func conclude(_ endings: [WorkerEnding]) -> Int32 {
         var code = ExitCode.done

@@ -8,6 +8,8 @@ package final class TransactionalProducer: TransactionSink {
     private var tooLarge: [Int] = []
     /// Offsets of delivered messages that the caller asked for, by message index.
     private var offsets: [Int: Int64] = [:]
+    /// librdkafka's handles of the topics that were written to.
+    private var topics: [String: OpaquePointer] = [:]
 
     /// `worker` counts from 0. `messageBytes`: the largest message, with room for headers.
     package init(_ options: ClientOptions, worker: Int, messageBytes: Int) throws(TransportFailure) {
@@ -24,7 +26,20 @@ package final class TransactionalProducer: TransactionSink {
 
     deinit { close() }
 
-    package func close() { client.destroy() }
+    package func close() {
+        for topic in topics.values { rd_kafka_topic_destroy(topic) }
+        topics = [:]
+        client.destroy()
+    }
+
+    private func topic(_ name: String) throws(TransportFailure) -> OpaquePointer {
+        if let known = topics[name] { return known }
+        guard let topic = rd_kafka_topic_new(client.pointer, name, nil) else {
+            throw TransportFailure(rd_kafka_last_error(), "topic \(name)").asAbort
+        }
+        topics[name] = topic
+        return topic
+    }
 
     package func initialize(cancelled: () -> Bool) throws(TransportFailure) {
         while true {
@@ -41,8 +56,10 @@ package final class TransactionalProducer: TransactionSink {
         if let error = rd_kafka_begin_transaction(client.pointer) { throw .certain(error, "begin") }
         let headers = transaction.headers.map(TransactionalProducer.headers)
         defer { for list in headers { rd_kafka_headers_destroy(list) } }
+        var handles: [OpaquePointer] = []
+        for name in transaction.topics { handles.append(try topic(name)) }
         for (index, message) in transaction.messages.enumerated() {
-            try produce(message, index, transaction, headers)
+            try produce(message, index, transaction, handles[message.topic], headers)
         }
         if !tooLarge.isEmpty { return try giveUp() }
         if !transaction.positions.isEmpty {
@@ -70,13 +87,13 @@ package final class TransactionalProducer: TransactionSink {
     }
 
     private func produce(
-        _ message: OutputMessage, _ index: Int, _ transaction: SealedTransaction, _ headers: [OpaquePointer]
+        _ message: OutputMessage, _ index: Int, _ transaction: SealedTransaction, _ topic: OpaquePointer, _ headers: [OpaquePointer]
     ) throws(TransportFailure) {
         let base = transaction.bytes.baseAddress
         while true {
             let list = transaction.headers[message.headers].isEmpty ? nil : rd_kafka_headers_copy(headers[message.headers])
             let error = rfmd_produce(
-                client.pointer, transaction.topics[message.topic], message.partition, message.key.flatMap { base?.advanced(by: $0.lowerBound) },
+                client.pointer, topic, message.partition, message.key.flatMap { base?.advanced(by: $0.lowerBound) },
                 message.key?.count ?? 0, message.value.flatMap { base?.advanced(by: $0.lowerBound) }, message.value?.count ?? 0, list,
                 message.timestamp ?? 0, UnsafeMutableRawPointer(bitPattern: index))
             if error == RD_KAFKA_RESP_ERR_NO_ERROR { return }

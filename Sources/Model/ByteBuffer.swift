@@ -78,6 +78,27 @@ package final class ByteBuffer {
         copy.withUTF8 { append(contentsOf: UnsafeRawBufferPointer($0)) }
     }
 
+    /// A number in decimal digits, at least `digits` of them (at most 20) with zeros before.
+    package func appendDecimal(_ value: Int64, digits: Int = 1) {
+        if value < 0 { append(UInt8(0x2D)) }
+        reserve(20)
+        var rest = value.magnitude
+        var length = digits
+        var bound: UInt64 = 10
+        for _ in 1..<max(digits, 1) { bound &*= 10 }
+        while length < 20 && rest >= bound {
+            length += 1
+            bound = length >= 20 ? .max : bound &* 10
+        }
+        var at = start + used + length
+        for _ in 0..<length {
+            at -= 1
+            at.storeBytes(of: UInt8(0x30) + UInt8(truncatingIfNeeded: rest % 10), as: UInt8.self)
+            rest /= 10
+        }
+        used += length
+    }
+
     /// Length (4 bytes), then the bytes.
     package func appendCounted(_ more: UnsafeRawBufferPointer) {
         append(UInt32(more.count))

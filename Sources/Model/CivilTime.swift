@@ -103,28 +103,19 @@ package enum CivilTime {
         let days = floorDivide(instant, millisecondsPerDay)
         let date = date(ofDay: days)
         let rest = instant - days * millisecondsPerDay
-        buffer.reserve(24)
-        func digits(_ value: Int64, _ length: Int) {
-            var divisor: Int64 = 1
-            for _ in 1..<length { divisor *= 10 }
-            for _ in 0..<length {
-                buffer.append(UInt8(0x30 + value / divisor % 10))
-                divisor /= 10
-            }
-        }
-        digits(date.year, 4)
+        buffer.appendDecimal(date.year, digits: 4)
         buffer.append(UInt8(0x2D))
-        digits(date.month, 2)
+        buffer.appendDecimal(date.month, digits: 2)
         buffer.append(UInt8(0x2D))
-        digits(date.day, 2)
+        buffer.appendDecimal(date.day, digits: 2)
         buffer.append(UInt8(0x54))
-        digits(rest / 3_600_000, 2)
+        buffer.appendDecimal(rest / 3_600_000, digits: 2)
         buffer.append(UInt8(0x3A))
-        digits(rest / 60_000 % 60, 2)
+        buffer.appendDecimal(rest / 60_000 % 60, digits: 2)
         buffer.append(UInt8(0x3A))
-        digits(rest / 1_000 % 60, 2)
+        buffer.appendDecimal(rest / 1_000 % 60, digits: 2)
         buffer.append(UInt8(0x2E))
-        digits(rest % 1_000, 3)
+        buffer.appendDecimal(rest % 1_000, digits: 3)
         buffer.append(UInt8(0x5A))
     }
 

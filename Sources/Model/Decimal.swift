@@ -145,12 +145,12 @@ package struct Decimal: Sendable, Equatable {
     /// Writes minor units with exactly `exponent` digits after the point: `123.45`, `-0.05`, `7`.
     package static func append(_ minorUnits: Int64, exponent: Int, to buffer: ByteBuffer) {
         if minorUnits < 0 { buffer.append(UInt8(0x2D)) }
-        var digits = String(minorUnits.magnitude)
-        if digits.utf8.count <= exponent { digits = String(repeating: "0", count: exponent + 1 - digits.utf8.count) + digits }
-        buffer.append(contentsOf: String(digits.dropLast(exponent)))
+        var unit: UInt64 = 1
+        for _ in 0..<exponent { unit *= 10 }
+        buffer.appendDecimal(Int64(minorUnits.magnitude / unit))
         if exponent > 0 {
             buffer.append(UInt8(0x2E))
-            buffer.append(contentsOf: String(digits.suffix(exponent)))
+            buffer.appendDecimal(Int64(minorUnits.magnitude % unit), digits: exponent)
         }
     }
 }

@@ -24,7 +24,22 @@ package struct Effect {
     /// The event's id, if an event is the cause.
     package var event: UnsafeRawBufferPointer
     /// Per window of the ruleset: orders and spend in minor units.
-    package var windows: [(orders: Int64, spend: Int64)]
+    package var windows: EffectWindows
+}
+
+/// Orders and spend of each window, where they lie in the effect.
+package struct EffectWindows: RandomAccessCollection {
+    fileprivate let bytes: UnsafeRawBufferPointer
+
+    package var startIndex: Int { 0 }
+    package var endIndex: Int { bytes.count / 16 }
+
+    package subscript(window: Int) -> (orders: Int64, spend: Int64) {
+        (
+            Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: window * 16, as: Int64.self)),
+            Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: window * 16 + 8, as: Int64.self))
+        )
+    }
 }
 
 // Layout, little-endian: kind, cause, rung, windows (1 byte each), decidedAt, raisedAt (8), recency (4, -1 absent),
@@ -65,8 +80,7 @@ extension ByteReader {
         let decidedAt: Int64 = try read()
         let raisedAt: Int64 = try read()
         let recency: Int32 = try read()
-        var windows: [(orders: Int64, spend: Int64)] = []
-        for _ in 0..<windowCount { windows.append((try read(), try read())) }
+        let windows = EffectWindows(bytes: try readBytes(Int(windowCount) * 16))
         let name = try readShort()
         let from = try readShort()
         return Effect(

@@ -35,7 +35,7 @@ final class BatchWriter {
     func write(_ batch: SealedBatch) {
         bytes.removeAll()
         names = []
-        messages = []
+        messages.removeAll(keepingCapacity: true)
         headers = [[], BatchWriter.structured]
         positions = []
         journals = []
@@ -72,45 +72,64 @@ final class BatchWriter {
                 topic: topicNumber(topic), partition: partition, key: key.map(append), value: value.map(append), headers: headers))
     }
 
+    /// Where the events of one ladder or warning go.
+    private struct TopicNumber {
+        var isLadder: Bool
+        var name: UnsafeRawBufferPointer
+        var number: Int
+    }
+
     private func writeEvents(_ part: SealedBatch.Part, _ encoders: [Digest: EventEncoder]) {
         var reader = ByteReader(part.effects.bytes)
-        var section = 0
-        let prefix = "\(part.genesis)-\(part.shard)-\(part.batch)-"
+        let prefix = Array("\(part.genesis)-\(part.shard)-\(part.batch)-".utf8)
         var position = 0
-        while reader.remaining > 0 {
-            while section + 1 < part.sections.count && part.sections[section + 1].from <= reader.offset { section += 1 }
-            guard let encoder = encoders[part.sections[section].version], let effect = try? reader.readEffect() else {
-                preconditionFailure("the engine's own effects are whole, and of a known version")
+        for (number, section) in part.sections.enumerated() {
+            guard let encoder = encoders[section.version] else { preconditionFailure("a batch knows the versions of its effects") }
+            let end = number + 1 < part.sections.count ? part.sections[number + 1].from : part.effects.count
+            // Few names: found by comparing, once a section and name.
+            var topicNumbers: [TopicNumber] = []
+            while reader.offset < end {
+                guard let effect = try? reader.readEffect() else { preconditionFailure("the engine's own effects are whole") }
+                write(effect, prefix, position, encoder, part.shard, &topicNumbers)
+                position += 1
             }
-            write(effect, id: "\(prefix)\(position)", encoder, partition: part.shard)
-            position += 1
         }
         events += position
     }
 
-    private func write(_ effect: Effect, id: String, _ encoder: EventEncoder, partition: Int32) {
-        let name =
-            effect.kind == .rungChanged ? topics.topic(ofLadder: String(decoding: effect.name, as: UTF8.self)) : topics.warnings
+    private func write(
+        _ effect: Effect, _ idPrefix: [UInt8], _ position: Int, _ encoder: EventEncoder, _ partition: Int32,
+        _ topicNumbers: inout [TopicNumber]
+    ) {
+        let number: Int
+        let isLadder = effect.kind == .rungChanged
+        if let known = topicNumbers.first(where: { $0.isLadder == isLadder && $0.name.elementsEqual(effect.name) }) {
+            number = known.number
+        } else {
+            number = topicNumber(isLadder ? topics.topic(ofLadder: String(decoding: effect.name, as: UTF8.self)) : topics.warnings)
+            topicNumbers.append(TopicNumber(isLadder: isLadder, name: effect.name, number: number))
+        }
         let keyStart = bytes.count
         bytes.append(contentsOf: effect.customer)
         let valueStart = bytes.count
         var headerNumber = 1
         switch format {
-        case .structured: encoder.appendStructured(effect, id: id, to: bytes)
+        case .structured: encoder.appendStructured(effect, idPrefix: idPrefix, position: position, to: bytes)
         case .binary:
             encoder.appendData(effect, to: bytes)
             headerNumber = headers.count
+            let id = String(decoding: idPrefix, as: UTF8.self) + String(position)
             headers.append(BatchWriter.binaryHeaders(effect, id: id, encoder))
         }
         messages.append(
             OutputMessage(
-                topic: topicNumber(name), partition: partition, key: keyStart..<valueStart, value: valueStart..<bytes.count,
+                topic: number, partition: partition, key: keyStart..<valueStart, value: valueStart..<bytes.count,
                 headers: headerNumber))
     }
 
     private static func binaryHeaders(_ effect: Effect, id: String, _ encoder: EventEncoder) -> [RecordHeader] {
         [
-            ("ce_specversion", "1.0"), ("ce_id", id), ("ce_source", encoder.source), ("ce_type", EventEncoder.type(of: effect)),
+            ("ce_specversion", "1.0"), ("ce_id", id), ("ce_source", encoder.source), ("ce_type", encoder.type(of: effect)),
             ("ce_time", CivilTime.text(effect.decidedAt)), ("ce_subject", String(decoding: effect.customer, as: UTF8.self)),
             ("ce_partitionkey", String(decoding: effect.customer, as: UTF8.self)), ("content-type", "application/json"),
         ].map { RecordHeader(name: $0.0, value: Array($0.1.utf8)) }
