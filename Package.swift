@@ -7,7 +7,7 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
-    // A hot path crosses targets: docs/decisions/0003-cross-module-optimization.md.
+    // A hot path crosses targets: docs/decisions/0003-inlining-across-targets.md.
     .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 

@@ -49,7 +49,7 @@ struct Entry: BitwiseCopyable {
 
     @inline(__always)
     var day: Int64 {
-        CivilTime.floorDivide(time, CivilTime.millisecondsPerDay) + ((timeAndFlags >> 3) & 3) - 1
+        CivilTime.utcDay(of: time) + ((timeAndFlags >> 3) & 3) - 1
     }
 
     var flags: Flags {

@@ -11,18 +11,24 @@ extension Program {
 
     /// Int64.max stands for never.
     private func change(_ number: Int, _ features: Features, _ constants: RuleConstants) -> (holds: Bool, at: Int64) {
-        let node = nodes[number]
-        switch node.kind {
-        case .always, .never: return (node.kind == .always, .max)
+        let node = pointer(number)
+        switch node.pointee.kind {
+        case .always, .never: return (node.pointee.kind == .always, .max)
         case .not:
-            let inner = change(Int(node.left), features, constants)
+            let inner = change(Int(node.pointee.left), features, constants)
             return (!inner.holds, inner.at)
         case .and, .or:
             // `decisive` is the value of one side that decides alone. As long as a decisive side keeps it, nothing changes: two
             // of them hold out until the later of their changes.
-            let decisive = node.kind == .or
-            let left = change(Int(node.left), features, constants)
-            let right = change(Int(node.right), features, constants)
+            let decisive = node.pointee.kind == .or
+            // A side that is slow to decide comes second, and not at all if the other decides: then the rule is looked at again
+            // when that one changes, which is no later than the rule can.
+            let isSlowFirst =
+                pointer(Int(node.pointee.left)).pointee.decays && !pointer(Int(node.pointee.right)).pointee.decays
+            let left = change(Int(isSlowFirst ? node.pointee.right : node.pointee.left), features, constants)
+            let second = Int(isSlowFirst ? node.pointee.left : node.pointee.right)
+            if left.holds == decisive && pointer(second).pointee.decays { return left }
+            let right = change(second, features, constants)
             switch (left.holds == decisive, right.holds == decisive) {
             case (true, true): return (decisive, max(left.at, right.at))
             case (true, false): return (decisive, left.at)
@@ -32,8 +38,8 @@ extension Program {
         case .compareText:
             return (holds(number, features, constants), .max)
         case .compareExact, .compareInexact:
-            var at = node.windows == 0 ? Int64.max : nextWindowChange(node.windows, features, constants)
-            if node.mover >= 0 { at = min(at, crossing(node, features, constants)) }
+            var at = node.pointee.windows == 0 ? Int64.max : nextWindowChange(node.pointee.windows, features, constants)
+            if node.pointee.mover >= 0 { at = min(at, crossing(node.pointee, features, constants)) }
             return (holds(number, features, constants), at)
         default: preconditionFailure("a value is no condition")
         }
@@ -55,6 +61,11 @@ extension Program {
     private func crossing(_ comparison: Node, _ features: Features, _ constants: RuleConstants) -> Int64 {
         if comparison.kind == .compareInexact { return decayCrossing(comparison, features, constants) }
         // Solve the comparison for its moving feature: undo what is done to it, from the outside to the inside.
+        if comparison.isWhole {
+            let limit = Int128(comparison.limit)
+            return crossing(
+                comparison.feature, reaches: limit, passes: limit + 1, comparison.comparison, features, constants)
+        }
         var target = exact(Int(comparison.right), features)
         var operation = comparison.comparison
         var at = nodes[Int(comparison.left)]
@@ -83,12 +94,14 @@ extension Program {
             at = nodes[Int(inLeft ? at.left : at.right)]
         }
         if target.isAbsent { return .max }
-        return crossing(at.feature, of: target, operation, features, constants)
+        // `<` and `>=` change at the first step that reaches the target, `<=` and `>` at the first beyond it, `==` at both.
+        return crossing(
+            at.feature, reaches: target.ceiling, passes: target.floor + 1, operation, features, constants)
     }
 
     /// When a feature that grows by whole steps (days or ms) next passes a value at which `operation` changes.
     private func crossing(
-        _ feature: Feature, of target: Exact, _ operation: Comparison, _ features: Features,
+        _ feature: Feature, reaches: Int128, passes: Int128, _ operation: Comparison, _ features: Features,
         _ constants: RuleConstants
     ) -> Int64 {
         if feature != .idle && features.ordersTotal == 0 { return .max }
@@ -98,9 +111,6 @@ extension Program {
         case .idle: now = max(0, features.instant - features.lastEvent)
         default: now = max(0, features.instant - features.lastOrder)
         }
-        // `<` and `>=` change at the first step that reaches the target, `<=` and `>` at the first beyond it, `==` at both.
-        let reaches = target.ceiling
-        let passes = target.floor + 1
         var step = Int128.max
         switch operation {
         case .less, .greaterOrEqual: if reaches > now { step = reaches }
@@ -114,7 +124,8 @@ extension Program {
             let step = Int64(step)
             switch feature {
             case .recency:
-                next = constants.zone.nextChange(reaching: features.lastOrderDay + step, after: features.instant) ?? .max
+                next =
+                    constants.zone.nextChange(reaching: features.lastOrderDay + step, after: features.instant) ?? .max
             case .idle: next = features.lastEvent + step
             default: next = features.lastOrder + step
             }

@@ -43,6 +43,14 @@ package enum Feature: UInt8, Sendable, CaseIterable {
         }
     }
 
+    /// True if it is a whole number whenever it is there.
+    var isWhole: Bool {
+        switch self {
+        case .orders, .spend, .ordersTotal, .spendTotal, .recency, .idle, .sinceOrder: true
+        case .averageOrder, .typicalGap, .activity, .activityTrend, .ladder: false
+        }
+    }
+
     /// Names as written in a rule; ladders go by their own names.
     static let named: [(name: String, feature: Feature, takesWindow: Bool)] = [
         ("orders", .orders, true), ("spend", .spend, true), ("average_order", .averageOrder, true),
@@ -126,6 +134,11 @@ package struct Node: Sendable {
     var mover: Int32 = -1
     /// Bit n is set if window n is in it.
     var windows: UInt32 = 0
+    /// A comparison of a whole feature (`feature`, `index`) with the constant `limit`.
+    var isWhole = false
+    var limit: Int64 = 0
+    /// A condition with a decaying feature in it, which is slow to decide.
+    var decays = false
     /// A literal number, which may become money.
     var isLiteral = false
     var numeratorBits = 0

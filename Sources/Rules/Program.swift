@@ -54,14 +54,14 @@ package struct WindowValues {
     package init() {}
 }
 
-/// The rules of one version share what they refer to.
-package struct RuleConstants {
-    package var zone: ZoneTable
+/// The rules of one version share what they refer to. A class, so that a decision does not copy and count what it reads.
+package final class RuleConstants: Sendable {
+    package let zone: ZoneTable
     /// Days of each window, by its number.
-    package var windows: [Int]
+    package let windows: [Int]
     /// ms.
-    package var halfLife0: Double
-    package var halfLife1: Double
+    package let halfLife0: Double
+    package let halfLife1: Double
 
     package init(zone: ZoneTable, windows: [Int], halfLives: [Int64]) {
         self.zone = zone
@@ -84,6 +84,17 @@ package final class Program: @unchecked Sendable {
         nodes = .allocate(capacity: parser.nodes.count)
         _ = nodes.initialize(from: parser.nodes)
         root = parser.nodes.count - 1
+        for number in nodes.indices { mark(&nodes[number]) }
+    }
+
+    /// Marks what evaluation can do in a short way. Operands come first.
+    private func mark(_ node: inout Node) {
+        let operands = [node.left, node.right].filter { $0 >= 0 }.map { nodes[Int($0)] }
+        node.decays = node.kind == .compareInexact || operands.contains { $0.decays }
+        guard node.kind == .compareExact, operands[0].kind == .feature, operands[1].kind == .constant else { return }
+        guard operands[0].feature.isWhole, operands[1].constant.denominator == 1 else { return }
+        guard let limit = Int64(exactly: operands[1].constant.numerator) else { return }
+        (node.isWhole, node.limit, node.feature, node.index) = (true, limit, operands[0].feature, operands[0].index)
     }
 
     deinit { nodes.deallocate() }
@@ -95,24 +106,35 @@ package final class Program: @unchecked Sendable {
         holds(root, features, constants)
     }
 
+    @inline(__always)
+    func pointer(_ number: Int) -> UnsafePointer<Node> { UnsafePointer(nodes.baseAddress.unsafelyUnwrapped + number) }
+
     func holds(_ number: Int, _ features: Features, _ constants: RuleConstants) -> Bool {
-        let node = nodes[number]
-        switch node.kind {
+        // A pointer: a node is too long to copy at each step.
+        let node = pointer(number)
+        switch node.pointee.kind {
         case .always: return true
         case .never: return false
-        case .not: return !holds(Int(node.left), features, constants)
-        case .and: return holds(Int(node.left), features, constants) && holds(Int(node.right), features, constants)
-        case .or: return holds(Int(node.left), features, constants) || holds(Int(node.right), features, constants)
+        case .not: return !holds(Int(node.pointee.left), features, constants)
+        case .and:
+            return holds(Int(node.pointee.left), features, constants)
+                && holds(Int(node.pointee.right), features, constants)
+        case .or:
+            return holds(Int(node.pointee.left), features, constants)
+                || holds(Int(node.pointee.right), features, constants)
+        case .compareExact where node.pointee.isWhole:
+            guard let value = whole(node.pointee.feature, Int(node.pointee.index), features) else { return false }
+            return node.pointee.comparison.holds(value < node.pointee.limit ? -1 : value == node.pointee.limit ? 0 : 1)
         case .compareExact:
-            let left = exact(Int(node.left), features)
-            let right = exact(Int(node.right), features)
+            let left = exact(Int(node.pointee.left), features)
+            let right = exact(Int(node.pointee.right), features)
             if left.isAbsent || right.isAbsent { return false }
-            return node.comparison.holds(Exact.compare(left, right))
+            return node.pointee.comparison.holds(Exact.compare(left, right))
         case .compareInexact:
-            return inexactHolds(node, features, constants, at: features.instant)
+            return inexactHolds(node.pointee, features, constants, at: features.instant)
         case .compareText:
-            let equal = text(Int(node.left), features) == text(Int(node.right), features)
-            return equal == (node.comparison == .equal)
+            let equal = text(Int(node.pointee.left), features) == text(Int(node.pointee.right), features)
+            return equal == (node.pointee.comparison == .equal)
         default:
             preconditionFailure("a value is no condition")
         }
@@ -132,25 +154,35 @@ package final class Program: @unchecked Sendable {
         }
     }
 
+    /// A feature that is a whole number; nil if it is absent.
+    @inline(__always)
+    func whole(_ feature: Feature, _ index: Int, _ features: Features) -> Int64? {
+        switch feature {
+        case .orders: features.windows[index].orders
+        case .spend: features.windows[index].spend
+        case .ordersTotal: features.ordersTotal
+        case .spendTotal: features.spendTotal
+        case .recency: features.ordersTotal == 0 ? nil : features.recency
+        case .idle: max(0, features.instant - features.lastEvent)
+        case .sinceOrder: features.ordersTotal == 0 ? nil : max(0, features.instant - features.lastOrder)
+        case .averageOrder, .typicalGap, .activity, .activityTrend, .ladder: preconditionFailure("not whole")
+        }
+    }
+
     @inline(__always)
     private func feature(_ node: Node, _ features: Features) -> Exact {
         switch node.feature {
-        case .orders: return Exact(features.windows[Int(node.index)].orders)
-        case .spend: return Exact(features.windows[Int(node.index)].spend)
         case .averageOrder:
             let window = features.windows[Int(node.index)]
             if window.orders == 0 { return Exact(0) }
             return Exact(numerator: Int128(window.spend), denominator: Int128(window.orders))
-        case .ordersTotal: return Exact(features.ordersTotal)
-        case .spendTotal: return Exact(features.spendTotal)
-        case .recency: return features.ordersTotal == 0 ? .absent : Exact(features.recency)
-        case .idle: return Exact(max(0, features.instant - features.lastEvent))
-        case .sinceOrder: return features.ordersTotal == 0 ? .absent : Exact(max(0, features.instant - features.lastOrder))
         case .typicalGap:
             if features.ordersTotal < 2 { return .absent }
             return Exact(
-                numerator: Int128(features.lastOrder - features.firstOrder), denominator: Int128(features.ordersTotal - 1))
+                numerator: Int128(features.lastOrder - features.firstOrder),
+                denominator: Int128(features.ordersTotal - 1))
         case .activity, .activityTrend, .ladder: preconditionFailure("not exact")
+        default: return whole(node.feature, Int(node.index), features).map { Exact($0) } ?? .absent
         }
     }
 
@@ -180,11 +212,14 @@ package final class Program: @unchecked Sendable {
         switch node.kind {
         case .negate: return -inexact(Int(node.left), features, constants, at: instant)
         case .add:
-            return inexact(Int(node.left), features, constants, at: instant) + inexact(Int(node.right), features, constants, at: instant)
+            return inexact(Int(node.left), features, constants, at: instant)
+                + inexact(Int(node.right), features, constants, at: instant)
         case .subtract:
-            return inexact(Int(node.left), features, constants, at: instant) - inexact(Int(node.right), features, constants, at: instant)
+            return inexact(Int(node.left), features, constants, at: instant)
+                - inexact(Int(node.right), features, constants, at: instant)
         case .multiply:
-            return inexact(Int(node.left), features, constants, at: instant) * inexact(Int(node.right), features, constants, at: instant)
+            return inexact(Int(node.left), features, constants, at: instant)
+                * inexact(Int(node.right), features, constants, at: instant)
         case .divide:
             let divisor = inexact(Int(node.right), features, constants, at: instant)
             return divisor == 0 ? .nan : inexact(Int(node.left), features, constants, at: instant) / divisor

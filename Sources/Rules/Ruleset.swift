@@ -51,18 +51,24 @@ package enum RulesetProblem: Error, Equatable, Sendable {
     case shape(String)
 }
 
-package struct Ladder: Sendable {
+package final class Ladder: Sendable {
     package let source: LadderSource
     /// One per rung but the last.
     let programs: [Program]
     /// Text number of each rung's name.
     let texts: [Int32]
 
+    init(source: LadderSource, programs: [Program], texts: [Int32]) {
+        self.source = source
+        self.programs = programs
+        self.texts = texts
+    }
+
     /// The first rung whose rule holds, and the next instant at which that can change (nil: never by itself).
     package func decide(_ features: Features, _ constants: RuleConstants) -> (rung: Int, next: Int64?) {
         var next: Int64?
-        for (rung, program) in programs.enumerated() {
-            let (holds, change) = program.nextChange(features, constants)
+        for rung in 0..<programs.count {
+            let (holds, change) = programs[rung].nextChange(features, constants)
             if let change { next = min(next ?? .max, change) }
             if holds { return (rung, next) }
         }
@@ -72,15 +78,21 @@ package struct Ladder: Sendable {
     package func text(ofRung rung: Int) -> Int32 { texts[rung] }
 }
 
-package struct Warning: Sendable {
+package final class Warning: Sendable {
     package let source: WarningSource
     package let program: Program
     /// Names the warning in the state, whatever its place in the configuration.
     package let key: UInt64
+
+    init(source: WarningSource, program: Program, key: UInt64) {
+        self.source = source
+        self.program = program
+        self.key = key
+    }
 }
 
 /// Immutable after `init`; shared by worker and committer.
-package struct Ruleset: Sendable {
+package final class Ruleset: Sendable {
     package let ladders: [Ladder]
     package let warnings: [Warning]
     package let constants: RuleConstants
@@ -104,7 +116,9 @@ package struct Ruleset: Sendable {
             var programs: [Program] = []
             for (rung, rule) in source.rungs.enumerated() {
                 guard let text = rule.rule else { continue }
-                do { programs.append(try Program(text, scope: &scope)) } catch { throw .rung(ladder: number, rung: rung, error) }
+                do { programs.append(try Program(text, scope: &scope)) } catch {
+                    throw .rung(ladder: number, rung: rung, error)
+                }
             }
             let texts = source.rungs.map { scope.number(ofText: $0.name) }
             ladders.append(Ladder(source: source, programs: programs, texts: texts))
@@ -115,7 +129,9 @@ package struct Ruleset: Sendable {
         for (number, source) in warningSources.enumerated() {
             do {
                 warnings.append(
-                    Warning(source: source, program: try Program(source.rule, scope: &scope), key: Digest(of: Array(source.name.utf8)).low))
+                    Warning(
+                        source: source, program: try Program(source.rule, scope: &scope),
+                        key: Digest(of: Array(source.name.utf8)).low))
             } catch { throw .warning(number, error) }
         }
         if scope.windows.isEmpty { scope.windows = [Limits.leastLongestWindow] }
@@ -134,8 +150,10 @@ package struct Ruleset: Sendable {
             if ladder.rungs.count > Limits.rungsPerLadder {
                 throw .shape("the ladder '\(ladder.name)' has more than \(Limits.rungsPerLadder) rungs")
             }
-            guard let last = ladder.rungs.last, last.rule == nil, ladder.rungs.dropLast().allSatisfy({ $0.rule != nil }) else {
-                throw .shape("the ladder '\(ladder.name)' needs rungs, each with a rule ('when') but the last, which has none")
+            guard let last = ladder.rungs.last, last.rule == nil, ladder.rungs.dropLast().allSatisfy({ $0.rule != nil })
+            else {
+                throw .shape(
+                    "the ladder '\(ladder.name)' needs rungs, each with a rule ('when') but the last, which has none")
             }
             if Set(ladder.rungs.map(\.name)).count != ladder.rungs.count {
                 throw .shape("the ladder '\(ladder.name)' has two rungs of one name")
@@ -147,7 +165,9 @@ package struct Ruleset: Sendable {
 
     /// Warnings whose rule, and rungs whose rule, read a window of `days` or more: for messages about history that is not kept.
     package func users(ofWindowsOver days: Int) -> [String] {
-        let long = constants.windows.enumerated().reduce(UInt32(0)) { $1.element > days ? $0 | 1 << UInt32($1.offset) : $0 }
+        let long = constants.windows.enumerated().reduce(UInt32(0)) {
+            $1.element > days ? $0 | 1 << UInt32($1.offset) : $0
+        }
         var names: [String] = []
         for ladder in ladders {
             for (rung, program) in ladder.programs.enumerated() where program.windows & long != 0 {
