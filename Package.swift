@@ -58,13 +58,14 @@ let package = Package(
             ]),
         .executableTarget(name: "rfmd", dependencies: ["Daemon"], swiftSettings: strict),
 
+        .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("ModelTests", ["Model"]),
         tests("SnapshotStoreTests", ["SnapshotStore", "CXXHash", "CZstd", "Model", "Rules", "Engine", "Codec", "Worker"]),
         tests("TelemetryTests", ["Telemetry"]),
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("SystemdTests", ["TestSupport"]),
         tests("DemoTests", ["CRDKafka", "Demo", "TestSupport"]),
         tests("SchemaTests", ["Codec", "TestSupport"]),
+        tests("RulesTests", ["Rules", "Model", "TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )
