@@ -22,7 +22,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 // Folders of test data, read by path and not compiled.
 let fixtures: [String: [String]] = [
-    "SchemaTests": ["validate.py"]
+    "EngineTests": ["Scripts"], "SchemaTests": ["validate.py"],
 ]
 
 let package = Package(
@@ -66,6 +66,7 @@ let package = Package(
         tests("DemoTests", ["CRDKafka", "Demo", "TestSupport"]),
         tests("SchemaTests", ["Codec", "TestSupport"]),
         tests("RulesTests", ["Rules", "Model", "TestSupport"]),
+        tests("EngineTests", ["Engine", "Rules", "Model", "TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )
