@@ -22,7 +22,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 // Folders of test data, read by path and not compiled.
 let fixtures: [String: [String]] = [
-    "EngineTests": ["Scripts"], "SchemaTests": ["validate.py"],
+    "EngineTests": ["Scripts"], "SchemaTests": ["validate.py"], "SettingsTests": ["Fixtures"],
 ]
 
 let package = Package(
@@ -67,6 +67,10 @@ let package = Package(
         tests("SchemaTests", ["Codec", "TestSupport"]),
         tests("RulesTests", ["Rules", "Model", "TestSupport"]),
         tests("EngineTests", ["Engine", "Rules", "Model", "TestSupport"]),
+        tests("CodecTests", ["Codec", "Rules", "Model", "TestSupport"]),
+        tests("SettingsTests", ["Settings", "Daemon", "Rules", "Model", "TestSupport"]),
+        tests("OptionsTests", ["Options", "TestSupport"]),
+        tests("TidyTests", ["Daemon", "Settings", "Codec", "Rules", "Model", "TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )
