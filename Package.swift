@@ -69,7 +69,7 @@ let package = Package(
         tests("EngineTests", ["Engine", "Rules", "Model", "TestSupport"]),
         tests("CodecTests", ["Codec", "Rules", "Model", "TestSupport"]),
         tests("SettingsTests", ["Settings", "Daemon", "Rules", "Model", "TestSupport"]),
-        tests("OptionsTests", ["Options", "TestSupport"]),
+        tests("OptionsTests", ["Options"]),
         tests("TidyTests", ["Daemon", "Settings", "Codec", "Rules", "Model", "TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17

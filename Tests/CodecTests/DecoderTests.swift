@@ -203,14 +203,15 @@ func purchase(_ field: String = "", _ value: String? = nil) -> String {
                 == Read("customer_id_length customer_id"))
     }
 
-    @Test(arguments: ["1e99", "-1e99", "1e-99999", "99999999999999999999"])
-    func hugeTimesAreOutOfRange(json: String) {
+    @Test(arguments: [
+        ("1e99", "time_out_of_range occurred_at"), ("-1e99", "time_out_of_range occurred_at"),
+        ("1e-99999", "purchase c7 e1 o1 0 12345"), ("99999999999999999999", "wrong_field occurred_at"),
+        ("7258118400", "time_out_of_range occurred_at"), ("7258118399.999", "purchase c7 e1 o1 7258118399999 12345"),
+    ])
+    func hugeTimesAreRefused(json: String, expected: String) {
         var mapping = Mapping.native(topic: "t")
         mapping.timeUnit = .seconds
-        let result = read(purchase("occurred_at", json), mapping)
-        #expect(
-            result == (json == "1e-99999" ? Read("purchase c7 e1 o1 0 12345") : Read("time_out_of_range occurred_at"))
-                || result == Read("wrong_field occurred_at"))
+        #expect(read(purchase("occurred_at", json), mapping) == Read(expected))
     }
 
     @Test func aRefundNeedsItsOrder() {
