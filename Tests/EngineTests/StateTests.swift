@@ -1,9 +1,9 @@
+// Limits of one customer, and the parts that hold state: store, wheel and table.
 import Model
 import Rules
 import TestSupport
 import Testing
 
-// Limits of one customer, and the parts that hold state: store, wheel and table.
 @testable import Engine
 
 @Suite struct StateTests {

@@ -1,9 +1,9 @@
+// Configurations with one mistake each, and what is said about it; good ones; environment and secrets.
 import Foundation
 import Settings
 import TestSupport
 import Testing
 
-// Configurations with one mistake each, and what is said about it; good ones; environment and secrets.
 @testable import Daemon
 
 /// What `rfmd validate` says, with the file's name alone.
