@@ -37,7 +37,7 @@ extension Change {
         }
         decidedAt = effect.decidedAt
         raisedAt = effect.raisedAt
-        values = Change.values(effect.recency.map(Int64.init), effect.windows)
+        values = Change.values(effect.recency.map(Int64.init), Array(effect.windows))
     }
 
     static func values(_ recency: Int64?, _ windows: [(orders: Int64, spend: Int64)]) -> String {
