@@ -22,7 +22,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 // Folders of test data, read by path and not compiled.
 let fixtures: [String: [String]] = [
-    "SchemaTests": ["validate.py"]
+    "EngineTests": ["Scripts"], "SchemaTests": ["validate.py"], "SettingsTests": ["Fixtures"],
 ]
 
 let package = Package(
@@ -58,13 +58,19 @@ let package = Package(
             ]),
         .executableTarget(name: "rfmd", dependencies: ["Daemon"], swiftSettings: strict),
 
+        .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("ModelTests", ["Model"]),
         tests("SnapshotStoreTests", ["SnapshotStore", "CXXHash", "CZstd", "Model", "Rules", "Engine", "Codec", "Worker"]),
         tests("TelemetryTests", ["Telemetry"]),
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("SystemdTests", ["TestSupport"]),
         tests("DemoTests", ["CRDKafka", "Demo", "TestSupport"]),
         tests("SchemaTests", ["Codec", "TestSupport"]),
+        tests("RulesTests", ["Rules", "Model", "TestSupport"]),
+        tests("EngineTests", ["Engine", "Rules", "Model", "TestSupport"]),
+        tests("CodecTests", ["Codec", "Rules", "Model", "TestSupport"]),
+        tests("SettingsTests", ["Settings", "Daemon", "Rules", "Model", "TestSupport"]),
+        tests("OptionsTests", ["Options"]),
+        tests("TidyTests", ["Daemon", "Settings", "Codec", "Rules", "Model", "TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )

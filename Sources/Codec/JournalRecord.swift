@@ -131,8 +131,10 @@ package struct JournalRecord: Sendable, Equatable {
             let batch: UInt64 = try reader.read()
             let positions = try reader.readPositions()
             let version = try reader.readDigest()
-            let hasClock = try reader.read(UInt8.self) == 1
+            let hasClock: UInt8 = try reader.read()
             let clock: Int64 = try reader.read()
+            // One record has one form: what is not used is 0.
+            guard hasClock <= 1, hasClock == 1 || clock == 0 else { return nil }
             let effects = try reader.readDigest()
             var slices: [Slice] = []
             for _ in 0..<(try reader.read(UInt32.self)) {
@@ -140,6 +142,7 @@ package struct JournalRecord: Sendable, Equatable {
                 let flags: UInt8 = try reader.read()
                 let reading: Int64 = try reader.read()
                 let endedAt: Int64 = try reader.read()
+                guard flags <= 3, flags & 2 != 0 || endedAt == 0 else { return nil }
                 var slice = Slice(version: version, reading: reading, endedAt: flags & 2 == 0 ? nil : endedAt, ranges: [])
                 slice.installs = flags & 1 != 0
                 for _ in 0..<(try reader.read(UInt16.self)) {
@@ -152,7 +155,7 @@ package struct JournalRecord: Sendable, Equatable {
             }
             self.init(
                 genesis: genesis, shard: shard, batch: batch, slices: slices, positions: positions, version: version,
-                clock: hasClock ? clock : nil, effects: effects)
+                clock: hasClock == 1 ? clock : nil, effects: effects)
             chain = try reader.readDigest()
             guard reader.remaining == 0 else { return nil }
         } catch { return nil }

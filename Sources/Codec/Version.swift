@@ -143,6 +143,8 @@ package struct Version: Sendable, Equatable {
                 engineNumber: engineNumber, ladders: ladders, warnings: warnings, halfLives: halfLives,
                 zone: ZoneTable(name: zoneName, transitions: transitions, offsets: offsets), clockMode: clockMode,
                 maxFuture: maxFuture, money: money, mappings: mappings)
+            // One version has one form; its digest is that of its bytes.
+            guard encoded.elementsEqual(bytes) else { return nil }
         } catch { return nil }
     }
 }

@@ -18,27 +18,43 @@ struct Configuration {
     var emitFrom: Int64?
 
     static func load(_ path: String) throws(SettingsProblems) -> Configuration {
-        try Configuration(try SettingsLoader.load(path: path), file: path)
+        var configuration: Configuration?
+        _ = try SettingsLoader.load(path: path) { configuration = Configuration($0, $1) }
+        guard let configuration else { preconditionFailure("no configuration, and nothing that is wrong with it") }
+        return configuration
     }
 
-    init(_ settings: Settings, file: String) throws(SettingsProblems) {
-        let check = Check(file: file)
+    static func load(text: String, file: String) throws(SettingsProblems) -> Configuration {
+        var configuration: Configuration?
+        _ = try SettingsLoader.load(text: Array(text.utf8), file: file) { configuration = Configuration($0, $1) }
+        guard let configuration else { preconditionFailure("no configuration, and nothing that is wrong with it") }
+        return configuration
+    }
+
+    /// nil if anything is wrong, here or before.
+    private init?(_ settings: Settings, _ problems: Problems) {
+        let check = Check(problems: problems)
         let zone = check.zone(settings.time.zone)
         let money = check.money(settings.money)
         let preset: (ladders: [LadderSource], warnings: [WarningSource]) =
             settings.preset == "none" ? ([], []) : (Presets.fourTierLadders, Presets.fourTierWarnings)
         let merged = Presets.merge(
             ladders: settings.ladders.map(Configuration.source), warnings: settings.warnings.map(Configuration.source), into: preset)
+        check.topics(settings)
+        check.properties(settings.kafka)
+        check.names(settings, merged.ladders.count, merged.warnings.count)
+        check.rules(merged.ladders, merged.warnings, money, settings)
+        let emitFrom = check.emitFrom(settings)
+        guard problems.list.isEmpty else { return nil }
         let version = Version(
             engineNumber: Engine.number, ladders: merged.ladders, warnings: merged.warnings, halfLives: settings.halfLives,
             zone: zone, clockMode: settings.time.usesEventClock ? .event : .wall, maxFuture: settings.time.maxFuture, money: money,
             mappings: settings.inputs.map(Configuration.mapping))
-        check.topics(settings)
-        check.properties(settings.kafka)
-        let rules = check.rules(version, settings)
-        let emitFrom = check.emitFrom(settings)
-        guard check.problems.isEmpty, let rules else { throw SettingsProblems(problems: check.problems) }
-        (self.settings, self.version, self.rules, self.emitFrom) = (settings, version, rules, emitFrom)
+        do throws(RulesetProblem) { rules = try version.ruleset() } catch {
+            problems.add(Place(line: 1, column: 1), "ladders", "\(error)")
+            return nil
+        }
+        (self.settings, self.version, self.emitFrom) = (settings, version, emitFrom)
         instance = settings.instance?.value ?? Configuration.hostName()
     }
 
@@ -89,16 +105,11 @@ struct Configuration {
     }
 }
 
-/// Collects what is wrong.
-private final class Check {
-    let file: String
-    var problems: [SettingsProblem] = []
+/// Finds what the settings alone cannot know to be wrong.
+private struct Check {
+    let problems: Problems
 
-    init(file: String) { self.file = file }
-
-    func add(_ place: Place, _ key: String, _ message: String) {
-        problems.append(SettingsProblem(file: file, place: place, key: key, message: message))
-    }
+    func add(_ place: Place, _ key: String, _ message: String) { problems.add(place, key, message) }
 
     func zone(_ name: Placed<String>) -> ZoneTable {
         if let zone = ZoneLoader.load(name.value) { return zone }
@@ -150,20 +161,41 @@ private final class Check {
         }
     }
 
-    func rules(_ version: Version, _ settings: Settings) -> Ruleset? {
-        do throws(RulesetProblem) { return try version.ruleset() } catch {
-            switch error {
-            case .shape(let message): add(Place(line: 1, column: 1), "ladders", message)
+    /// Names that stand twice, and more of them than there may be.
+    func names(_ settings: Settings, _ ladderCount: Int, _ warningCount: Int) {
+        func twice(_ names: [Placed<String>], _ what: String) {
+            for (index, name) in names.enumerated() where names[..<index].contains(where: { $0.value == name.value }) {
+                add(name.place, name.key, "there already is a \(what) '\(name.value)'")
+            }
+        }
+        twice(settings.ladders.map(\.name), "ladder")
+        twice(settings.warnings.map(\.name), "warning")
+        if ladderCount > Limits.ladders, let last = settings.ladders.last {
+            add(last.name.place, last.name.key, "there are \(ladderCount) ladders with those of the preset; at most \(Limits.ladders)")
+        }
+        if warningCount > Limits.warnings, let last = settings.warnings.last {
+            add(last.name.place, last.name.key, "there are \(warningCount) warnings with those of the preset; at most \(Limits.warnings)")
+        }
+        for ladder in settings.ladders where ladder.rungs.count > Limits.rungsPerLadder {
+            add(ladder.name.place, ladder.name.key, "the ladder has \(ladder.rungs.count) rungs; at most \(Limits.rungsPerLadder)")
+        }
+    }
+
+    func rules(_ ladders: [LadderSource], _ warnings: [WarningSource], _ money: MoneyRules, _ settings: Settings) {
+        let found = Ruleset.problems(
+            ladders: ladders, warnings: warnings, currencyExponent: money.exponent, halfLives: settings.halfLives)
+        for problem in found {
+            switch problem {
+            case .shape: preconditionFailure("rules are compiled without a look at their shape")
             case .rung(let ladder, let rung, let problem):
-                let source = version.ladders[ladder]
+                let source = ladders[ladder]
                 let when = settings.ladders.first { $0.name.value == source.name }?.rungs[rung].when
                 add(when, source.rungs[rung].rule ?? "", problem, fallback: "ladders.\(source.name).\(source.rungs[rung].name)")
             case .warning(let index, let problem):
-                let source = version.warnings[index]
+                let source = warnings[index]
                 let when = settings.warnings.first { $0.name.value == source.name }?.when
                 add(when, source.rule, problem, fallback: "warnings.\(source.name)")
             }
-            return nil
         }
     }
 

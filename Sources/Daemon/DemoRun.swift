@@ -76,7 +76,7 @@ struct DemoRun {
             """
         let configuration: Configuration
         do throws(SettingsProblems) {
-            configuration = try Configuration(try SettingsLoader.load(text: Array(text.utf8), file: "demo"), file: "demo")
+            configuration = try Configuration.load(text: text, file: "demo")
         } catch { throw Failure(text: error.problems.map(\.description).joined(separator: "\n")) }
         let environment = Service.Environment(
             client: client, outputs: outputs, cluster: "demo", partitions: shop.partitions, messageBytes: 1 << 20, rebuilds: false)

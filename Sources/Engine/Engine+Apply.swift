@@ -64,9 +64,24 @@ extension Engine {
 
     /// Entries that `prune` would leave at `instant`, warnings aside.
     private func survivors(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Int {
-        let oldest = day(at: instant).day - Int64(rules.longestWindow)
+        let left = leftDay(at: instant)
+        let orders = orderKeys(row, after: left)
         let entries = store.pointer(row.pointee.entries)
-        return (0..<Int(row.pointee.entryCount)).count { entries[$0].kind != .warning && entries[$0].day > oldest }
+        return (0..<Int(row.pointee.entryCount)).count { index in
+            let entry = entries[index]
+            switch entry.kind {
+            case .order, .pendingRefund: return entry.day > left
+            case .seen: return entry.day > left || orders.contains(UInt64(bitPattern: entry.value))
+            case .click: return instant - entry.time < entry.value
+            case .warning: return false
+            }
+        }
+    }
+
+    private func orderKeys(_ row: UnsafeMutablePointer<CustomerRow>, after left: Int64) -> Set<UInt64> {
+        let entries = store.pointer(row.pointee.entries)
+        let orders = (0..<Int(row.pointee.entryCount)).filter { entries[$0].kind == .order && entries[$0].day > left }
+        return Set(orders.map { entries[$0].key })
     }
 
     // MARK: Entries
@@ -138,7 +153,7 @@ extension Engine {
     /// window, whether or not it was tidied away by then.
     private func wasSeen(_ eventKey: UInt64, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Bool {
         guard let seen = find(.seen, eventKey, row) else { return false }
-        if seen.pointee.day > day(at: instant).day - Int64(rules.longestWindow) { return true }
+        if seen.pointee.day > leftDay(at: instant) { return true }
         if find(.order, UInt64(bitPattern: seen.pointee.value), row) != nil { return true }
         remove(seen - store.pointer(row.pointee.entries), row)
         return false
@@ -147,7 +162,7 @@ extension Engine {
     // MARK: Kinds
 
     private func isInside(_ time: Int64, at instant: Int64) -> Bool {
-        rules.constants.zone.day(of: time) > day(at: instant).day - Int64(rules.longestWindow)
+        rules.constants.zone.day(of: time) > leftDay(at: instant)
     }
 
     private func purchase(_ input: EngineInput, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Outcome {
@@ -237,6 +252,12 @@ extension Engine {
 
     // MARK: The longest window
 
+    /// The last day that has left the longest window for good: where a clock is set back over midnight, what leaves comes back.
+    private func leftDay(at instant: Int64) -> Int64 {
+        let today = day(at: instant)
+        return today.day - Int64(rules.longestWindow) - (today.goesBack ? 1 : 0)
+    }
+
     /// An order that is outside the longest window: only its number, net, first and last time are kept.
     private func age(_ row: UnsafeMutablePointer<CustomerRow>, time: Int64, net: Int64) {
         row.pointee.agedFirst = row.pointee.agedCount == 0 ? time : min(row.pointee.agedFirst, time)
@@ -248,36 +269,37 @@ extension Engine {
     /// Drops what has left the longest window at `instant`, and what is of no use any more.
     func prune(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) {
         if row.pointee.entryCount == 0 { return }
-        let oldest = day(at: instant).day - Int64(rules.longestWindow)
+        let left = leftDay(at: instant)
         var index = 0
-        var dropped = false
+        var hasOldSeen = false
         while index < Int(row.pointee.entryCount) {
             let entry = store.pointer(row.pointee.entries)[index]
             let goes: Bool
             switch entry.kind {
             case .order:
-                goes = entry.day <= oldest
+                goes = entry.day <= left
                 if goes && !entry.isWhollyRefunded { age(row, time: entry.time, net: entry.net) }
-            case .pendingRefund: goes = entry.day <= oldest
+            case .pendingRefund: goes = entry.day <= left
             case .click: goes = instant - entry.time >= entry.value
-            case .seen, .warning: goes = false
+            case .seen:
+                goes = false
+                if entry.day <= left { hasOldSeen = true }
+            case .warning: goes = false
             }
-            if goes {
-                remove(index, row)
-                dropped = true
-            } else {
-                index += 1
-            }
+            if goes { remove(index, row) } else { index += 1 }
         }
-        if dropped { pruneSeen(row, oldest: oldest) }
+        if hasOldSeen { pruneSeen(row, left: left) }
     }
 
     /// A seen event is kept as long as its order is, or its own day is inside.
-    private func pruneSeen(_ row: UnsafeMutablePointer<CustomerRow>, oldest: Int64) {
+    private func pruneSeen(_ row: UnsafeMutablePointer<CustomerRow>, left: Int64) {
+        // Few are looked up one by one, without an allocation.
+        let orders = row.pointee.entryCount > 64 ? orderKeys(row, after: left) : nil
         var index = 0
         while index < Int(row.pointee.entryCount) {
             let entry = store.pointer(row.pointee.entries)[index]
-            if entry.kind == .seen, entry.day <= oldest, find(.order, UInt64(bitPattern: entry.value), row) == nil {
+            let order = UInt64(bitPattern: entry.value)
+            if entry.kind == .seen, entry.day <= left, !(orders?.contains(order) ?? (find(.order, order, row) != nil)) {
                 remove(index, row)
             } else {
                 index += 1

@@ -35,13 +35,21 @@ package enum CommandLineParser {
     private static func parse(_ verb: Verb, _ arguments: [String]) -> ParseResult {
         let options = verb.options
         // A prefix is not guessed: getopt_long would, so the names are checked first.
-        for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {
+        var isValue = false
+        for argument in arguments {
+            if isValue {
+                isValue = false
+                continue
+            }
+            if argument == "--" { break }
+            guard argument.hasPrefix("--") else { continue }
             let name = String(argument.dropFirst(2).prefix { $0 != "=" })
             if name == "help" { return .help(Help.text(verb)) }
-            guard options.contains(where: { $0.name == name }) else {
+            guard let option = options.first(where: { $0.name == name }) else {
                 let hint = nearest(name, options.map(\.name)).map { "; did you mean '--\($0)'?" } ?? ""
                 return usage(verb, "there is no option '--\(name)'\(hint)")
             }
+            isValue = option.argument != nil && !argument.contains("=")
         }
         var invocation = Invocation(verb: verb.name)
         var strings: [UnsafeMutablePointer<CChar>?] = (["rfmd " + verb.name] + arguments).map { strdup($0) }

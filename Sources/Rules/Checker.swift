@@ -25,7 +25,8 @@ extension Parser {
         var node = Node(.constant, .number, offset: offset)
         node.constant = Exact(numerator: numerator, denominator: denominator)
         node.numeratorBits = 128 - numerator.leadingZeroBitCount
-        node.denominatorBits = 128 - denominator.leadingZeroBitCount - 1
+        // Rounded up: 10 is more than 2^3.
+        node.denominatorBits = 128 - (denominator - 1).leadingZeroBitCount
         node.isLiteral = true
         return append(node)
     }

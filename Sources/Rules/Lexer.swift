@@ -3,7 +3,7 @@
 struct Token {
     enum Kind: Equatable {
         case name(String)
-        /// Digits with an optional fraction and exponent.
+        /// Digits with an optional fraction.
         case number(String)
         /// Milliseconds.
         case duration(Int64)

@@ -165,24 +165,41 @@ extension Program {
             value = Program.trendAtReference(features, constants)
             halvingsPerMillisecond = Program.trendRate(constants)
         }
-        guard target > 0, target.isFinite, value > 0, value.isFinite else { return .max }
-        let age = Exponential.log2(value / target) / halvingsPerMillisecond
+        let estimate = target > 0 && value > 0 ? Exponential.log2(value / target) / halvingsPerMillisecond : 0
+        return flip(of: comparison, near: estimate, features, constants)
+    }
+
+    /// The first ms at which a decaying comparison holds otherwise than now; `estimate` is ms after the reference instant.
+    ///
+    /// The comparison itself decides, and its rounding: next to a large number a decaying one stands still for many ms.
+    private func flip(of comparison: Node, near estimate: Double, _ features: Features, _ constants: RuleConstants) -> Int64 {
         let now = features.instant
-        guard age > Double(now - features.activityAt) - 1_000, age < 1e13 else { return .max }
-        let before = inexactHolds(comparison, features, constants, at: now)
-        var instant = max(features.activityAt + Int64(age), now + 1)
-        // The estimate is off by less than a ms, and rounding of the comparison by a few more at most when the target is tiny.
-        var steps = 0
-        while steps < 64, instant > now + 1, inexactHolds(comparison, features, constants, at: instant - 1) != before {
-            instant -= 1
-            steps += 1
+        let holdsNow = inexactHolds(comparison, features, constants, at: now)
+        func hasFlipped(_ instant: Int64) -> Bool { inexactHolds(comparison, features, constants, at: instant) != holdsNow }
+        // A decaying value falls all its life, so the comparison flips once at most: it has, if it is as it will be in the end.
+        let end = max(now, features.activityAt) + 100_000_000_000_000
+        guard hasFlipped(end) else { return .max }
+        let guess = estimate.isFinite ? min(max(estimate, 0), 1e14) : 0
+        var after = min(max(features.activityAt + Int64(guess), now + 1), end)
+        var before = now
+        var step: Int64 = 1
+        if hasFlipped(after) {
+            while after - step > now && hasFlipped(after - step) {
+                after -= step
+                step *= 2
+            }
+            before = max(now, after - step)
+        } else {
+            while !hasFlipped(after) {
+                before = after
+                after = min(end, after + step)
+                step *= 2
+            }
         }
-        while steps < 64, inexactHolds(comparison, features, constants, at: instant) == before {
-            instant += 1
-            steps += 1
+        while after - before > 1 {
+            let middle = before + (after - before) / 2
+            if hasFlipped(middle) { after = middle } else { before = middle }
         }
-        // Already crossed: `age` lies in the last second, and there is nothing more to come.
-        if steps == 64 && age <= Double(now - features.activityAt) { return .max }
-        return instant
+        return after
     }
 }

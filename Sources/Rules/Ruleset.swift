@@ -110,14 +110,37 @@ package final class Ruleset: Sendable {
     ) throws(RulesetProblem) {
         try Ruleset.checkShape(ladderSources, warningSources)
         var scope = RuleScope(halfLives: halfLives, currencyExponent: currencyExponent)
+        let (ladders, warnings, problems) = Ruleset.compile(ladderSources, warningSources, &scope)
+        if let first = problems.first { throw first }
+        if scope.windows.isEmpty { scope.windows = [Limits.leastLongestWindow] }
+        self.ladders = ladders
+        self.warnings = warnings
+        constants = RuleConstants(zone: zone, windows: scope.windows, halfLives: halfLives)
+        self.currencyExponent = currencyExponent
+        longestWindow = max(Limits.leastLongestWindow, scope.windows.max() ?? 0)
+        texts = scope.texts
+    }
+
+    /// Every rule that is refused, in the order of the sources.
+    package static func problems(
+        ladders: [LadderSource], warnings: [WarningSource], currencyExponent: Int, halfLives: [Int64]
+    ) -> [RulesetProblem] {
+        var scope = RuleScope(halfLives: halfLives, currencyExponent: currencyExponent)
+        return compile(ladders, warnings, &scope).problems
+    }
+
+    private static func compile(
+        _ ladderSources: [LadderSource], _ warningSources: [WarningSource], _ scope: inout RuleScope
+    ) -> (ladders: [Ladder], warnings: [Warning], problems: [RulesetProblem]) {
+        var problems: [RulesetProblem] = []
         var ladders: [Ladder] = []
         for (number, source) in ladderSources.enumerated() {
             scope.laterLadders = ladderSources[number...].map(\.name)
             var programs: [Program] = []
             for (rung, rule) in source.rungs.enumerated() {
                 guard let text = rule.rule else { continue }
-                do { programs.append(try Program(text, scope: &scope)) } catch {
-                    throw .rung(ladder: number, rung: rung, error)
+                do throws(RuleProblem) { programs.append(try Program(text, scope: &scope)) } catch {
+                    problems.append(.rung(ladder: number, rung: rung, error))
                 }
             }
             let texts = source.rungs.map { scope.number(ofText: $0.name) }
@@ -127,20 +150,12 @@ package final class Ruleset: Sendable {
         scope.laterLadders = []
         var warnings: [Warning] = []
         for (number, source) in warningSources.enumerated() {
-            do {
-                warnings.append(
-                    Warning(
-                        source: source, program: try Program(source.rule, scope: &scope),
-                        key: Digest(of: Array(source.name.utf8)).low))
-            } catch { throw .warning(number, error) }
+            do throws(RuleProblem) {
+                let program = try Program(source.rule, scope: &scope)
+                warnings.append(Warning(source: source, program: program, key: Digest(of: Array(source.name.utf8)).low))
+            } catch { problems.append(.warning(number, error)) }
         }
-        if scope.windows.isEmpty { scope.windows = [Limits.leastLongestWindow] }
-        self.ladders = ladders
-        self.warnings = warnings
-        constants = RuleConstants(zone: zone, windows: scope.windows, halfLives: halfLives)
-        self.currencyExponent = currencyExponent
-        longestWindow = max(Limits.leastLongestWindow, scope.windows.max() ?? 0)
-        texts = scope.texts
+        return (ladders, warnings, problems)
     }
 
     private static func checkShape(_ ladders: [LadderSource], _ warnings: [WarningSource]) throws(RulesetProblem) {

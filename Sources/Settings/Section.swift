@@ -1,19 +1,26 @@
 // Reads one mapping of the file: every key that is asked for is known, every other one is a mistake.
 
 /// Collects what is wrong, so that all of it is told at once.
-final class Problems {
+package final class Problems {
     let file: String
     private let lines: [Substring]
-    var list: [SettingsProblem] = []
+    package private(set) var list: [SettingsProblem] = []
 
     init(file: String, text: String) {
         self.file = file
         lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     }
 
-    func add(_ place: Place, _ key: String, _ message: String) {
+    package func add(_ place: Place, _ key: String, _ message: String) {
         let line = place.line >= 1 && place.line <= lines.count ? String(lines[place.line - 1]) : nil
-        list.append(SettingsProblem(file: file, place: place, key: key, message: message, line: line))
+        list.append(
+            SettingsProblem(file: file, place: place, key: key, message: message, line: line.flatMap { isSecret($0) ? nil : $0 }))
+    }
+
+    /// A line that may hold a password is not shown: what is printed ends in a log.
+    private func isSecret(_ line: String) -> Bool {
+        let lower = line.lowercased()
+        return ["password", "secret", "sasl.", "ssl.key", "token"].contains { lower.contains($0) }
     }
 }
 
@@ -112,6 +119,13 @@ struct Section {
             return nil
         }
         return text
+    }
+
+    /// As `nonEmpty`, and told at `place` if the key is not there.
+    mutating func required(_ key: String, at place: Place, _ message: String = "is required") -> Placed<String>? {
+        if node(key) != nil { return nonEmpty(key) }
+        problems.add(place, full(key), message)
+        return nil
     }
 
     mutating func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, _ type: Choice.Type) -> Choice?

@@ -2,8 +2,9 @@
 
 extension SettingsLoader {
     static func inputs(_ root: inout Section) -> [InputSettings] {
+        let before = root.problems.list.count
         let items = root.items("inputs")
-        if items.isEmpty {
+        if items.isEmpty && root.problems.list.count == before {
             root.problems.add(root.placeOfKey("inputs"), "inputs", "at least one is required, such as '- { topic: shop.events }'")
         }
         var inputs: [InputSettings] = []
@@ -22,11 +23,7 @@ extension SettingsLoader {
     private static func input(_ node: YAMLNode, _ path: String, _ problems: Problems) -> InputSettings {
         var input = InputSettings()
         var section = Section(node, path: path, problems: problems)
-        if let topic = section.nonEmpty("topic") {
-            input.topic = topic
-        } else {
-            problems.add(node.place, "\(path).topic", "is required")
-        }
+        input.topic = section.required("topic", at: node.place) ?? input.topic
         input.format = section.choice("format", InputSettings.Format.self) ?? .native
         if var kind = section.section("kind") {
             input.kindAt = fieldSource(&kind, "at")
@@ -105,10 +102,10 @@ extension SettingsLoader {
 
     static func ladder(_ node: YAMLNode, _ path: String, _ problems: Problems) -> LadderSettings? {
         var section = Section(node, path: path, problems: problems)
-        let name = section.nonEmpty("name")
+        let name = section.required("name", at: node.place)
+        let before = problems.list.count
         let items = section.items("rungs")
-        if name == nil { problems.add(node.place, "\(path).name", "is required") }
-        if items.isEmpty { problems.add(node.place, "\(path).rungs", "at least one rung is required") }
+        if items.isEmpty && problems.list.count == before { problems.add(node.place, "\(path).rungs", "at least one rung is required") }
         var rungs: [LadderSettings.Rung] = []
         for (index, item) in items.enumerated() {
             var rung = Section(item, path: "\(path).rungs[\(index)]", problems: problems)
@@ -117,10 +114,7 @@ extension SettingsLoader {
                 for language in label.names { labels[language] = label.text(language)?.value }
             }
             let when = rung.nonEmpty("when")
-            guard let rungName = rung.nonEmpty("name") else {
-                problems.add(item.place, "\(path).rungs[\(index)].name", "is required")
-                continue
-            }
+            guard let rungName = rung.required("name", at: item.place) else { continue }
             rung.finish()
             checkName(rungName, problems)
             if index == items.count - 1, let when {
@@ -143,14 +137,11 @@ extension SettingsLoader {
 
     static func warning(_ node: YAMLNode, _ path: String, _ problems: Problems) -> WarningSettings? {
         var section = Section(node, path: path, problems: problems)
-        let name = section.nonEmpty("name")
+        let name = section.required("name", at: node.place)
         let severity = section.choice("severity", Severity.self)
-        let when = section.nonEmpty("when")
+        let when = section.required("when", at: node.place)
         let cooldown = section.duration("cooldown", in: 1...86_400_000 * 3_650)
         section.finish()
-        for (key, isMissing) in [("name", name == nil), ("when", when == nil)] where isMissing {
-            problems.add(node.place, "\(path).\(key)", "is required")
-        }
         guard let name, let when else { return nil }
         checkName(name, problems)
         return WarningSettings(name: name, severity: severity?.rawValue ?? "medium", when: when, cooldown: cooldown)

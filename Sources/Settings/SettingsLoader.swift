@@ -2,14 +2,16 @@
 import Glibc
 
 package enum SettingsLoader {
-    package static func load(path: String) throws(SettingsProblems) -> Settings {
+    /// `check` adds what only others can tell, so that all that is wrong is told at once. It also gets settings that have
+    /// mistakes: what could not be read has its default.
+    package static func load(path: String, check: (Settings, Problems) -> Void) throws(SettingsProblems) -> Settings {
         guard let text = readFile(path) else {
             let message = "cannot be read: \(String(cString: strerror(errno)))"
             throw SettingsProblems(problems: [
                 SettingsProblem(file: path, place: Place(line: 1, column: 1), key: "", message: message)
             ])
         }
-        return try load(text: text, file: path)
+        return try load(text: text, file: path, check: check)
     }
 
     private static func readFile(_ path: String) -> [UInt8]? {
@@ -25,7 +27,9 @@ package enum SettingsLoader {
         return bytes
     }
 
-    package static func load(text bytes: [UInt8], file: String) throws(SettingsProblems) -> Settings {
+    package static func load(
+        text bytes: [UInt8], file: String, check: (Settings, Problems) -> Void
+    ) throws(SettingsProblems) -> Settings {
         let text = String(decoding: bytes, as: UTF8.self)
         let problems = Problems(file: file, text: text)
         var settings = Settings()
@@ -33,8 +37,12 @@ package enum SettingsLoader {
             problems.add(Place(line: 1, column: 1), "", "the file is not valid UTF-8")
         } else {
             do throws(YAMLReader.Failure) {
-                var root = Section(try YAMLReader.read(text), path: "", problems: problems)
-                settings = read(&root)
+                let node = try YAMLReader.read(text)
+                var root = Section(node, path: "", problems: problems)
+                if node?.kind ?? "a mapping" == "a mapping" {
+                    settings = read(&root)
+                    check(settings, problems)
+                }
             } catch {
                 problems.add(error.place, "", error.message)
             }
@@ -71,11 +79,8 @@ package enum SettingsLoader {
             root.problems.add(Place(line: 1, column: 1), "kafka.bootstrap", "is required: where the brokers are, such as \"localhost:9092\"")
             return kafka
         }
-        if let bootstrap = section.nonEmpty("bootstrap") {
-            kafka.bootstrap = bootstrap.value
-        } else {
-            section.problems.add(section.place, "kafka.bootstrap", "is required: where the brokers are, such as \"localhost:9092\"")
-        }
+        let message = "is required: where the brokers are, such as \"localhost:9092\""
+        kafka.bootstrap = section.required("bootstrap", at: section.place, message)?.value ?? ""
         kafka.group = section.nonEmpty("group")?.value ?? kafka.group
         if let properties = section.section("properties") {
             for name in properties.names {

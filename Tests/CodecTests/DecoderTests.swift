@@ -1,0 +1,236 @@
+// Records of every format, and one fixture for each way in which a record can be unusable.
+import Codec
+import Model
+import Testing
+
+/// A decoded record with texts of its own.
+struct Read: Equatable, CustomStringConvertible {
+    var text: String
+    var description: String { text }
+
+    init(_ text: String) { self.text = text }
+}
+
+func read(_ json: [UInt8]?, _ mapping: Mapping = .native(topic: "t"), money: MoneyRules = euro, header: String? = nil)
+    -> Read
+{
+    let decoder = RecordDecoder(mapping, money: money)
+    func describe(_ decoded: Decoded) -> Read {
+        switch decoded {
+        case .skipped: return Read("skipped")
+        case .rejected(let rejection): return Read(rejection.reason.name + (rejection.field.map { " \($0)" } ?? ""))
+        case .event(let event):
+            func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
+            return Read(
+                "\(event.kind) \(text(event.customer)) \(text(event.event)) \(text(event.order)) \(event.occurredAt) \(event.amount.map(String.init) ?? "-")\(event.isBackfill ? " backfill" : "")"
+            )
+        }
+    }
+    guard let json else { return describe(decoder.decode(nil, kindHeader: header.map { Array($0.utf8) })) }
+    return json.withUnsafeBytes { describe(decoder.decode($0, kindHeader: header.map { Array($0.utf8) })) }
+}
+
+func read(_ json: String, _ mapping: Mapping = .native(topic: "t"), money: MoneyRules = euro, header: String? = nil)
+    -> Read
+{
+    read(Array(json.utf8), mapping, money: money, header: header)
+}
+
+let euro = MoneyRules(
+    currency: "EUR", exponent: 2,
+    rates: [
+        "USD": .init(rate: Decimal(coefficient: 925, scale: 3), exponent: 2),
+        "JPY": .init(rate: Decimal(coefficient: 65, scale: 4), exponent: 0),
+    ])
+
+/// A native purchase with one field replaced, added or (nil) taken away.
+func purchase(_ field: String = "", _ value: String? = nil) -> String {
+    var fields = [
+        ("type", "\"purchase\""), ("event_id", "\"e1\""), ("customer_id", "\"c7\""), ("order_id", "\"o1\""),
+        ("occurred_at", "\"2026-11-23T10:00:00.123Z\""), ("amount", "\"123.45\""), ("currency", "\"EUR\""),
+    ].filter { $0.0 != field }
+    if let value { fields.append((field, value)) }
+    return "{" + fields.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",") + "}"
+}
+
+@Suite struct DecoderTests {
+    private static let good = Read("purchase c7 e1 o1 1795428000123 12345")
+
+    @Test func readsNativeRecords() {
+        #expect(read(purchase()) == DecoderTests.good)
+        #expect(read(purchase("currency")) == DecoderTests.good)
+        #expect(read(purchase("order_id")) == Read("purchase c7 e1 e1 1795428000123 12345"))
+        #expect(read(purchase("order_id", "null")) == Read("purchase c7 e1 e1 1795428000123 12345"))
+        #expect(read(purchase("channel", "{\"deep\":[1,{\"x\":null}]}")) == DecoderTests.good)
+        #expect(
+            read(
+                #"{"type":"refund","event_id":"r1","customer_id":"c7","order_id":"o1","occurred_at":"2026-11-23T10:00:00Z"}"#
+            )
+                == Read("refund c7 r1 o1 1795428000000 -"))
+        #expect(
+            read(
+                #"{"type":"click","event_id":"k1","customer_id":"c7","amount":"ignored","occurred_at":"2026-11-23T18:00:00+08:00"}"#
+            )
+                == Read("click c7 k1 k1 1795428000000 -"))
+        #expect(
+            read(purchase("customer_id", #""客户\u0041\ud83d\ude00""#)) == Read("purchase 客户A😀 e1 o1 1795428000123 12345")
+        )
+    }
+
+    @Test(arguments: [
+        ("12345", "12345"), ("-5", "-5"), ("0", "0"),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+    ])
+    func readsIntegersAsIdentifiersByTheirDigits(json: String, id: String) {
+        #expect(read(purchase("customer_id", json)) == Read("purchase \(id) e1 o1 1795428000123 12345"))
+        #expect(read(purchase("order_id", json)) == Read("purchase c7 e1 \(id) 1795428000123 12345"))
+    }
+
+    @Test(arguments: [
+        ("123.45", 12345), ("\"123.45\"", 12345), ("1e2", 10000), ("\"1.2345E+2\"", 12345), ("12345e-2", 12345),
+        ("0", 0), ("0.00", 0),
+        ("\"0\"", 0), ("100", 10000), ("1.500000", 150), ("1000000000000", 100_000_000_000_000), ("0.1e1", 100),
+        ("-0", 0), ("\"-0.00\"", 0),
+        ("0e99999999999", 0),
+    ])
+    func readsAmountsFromTheirDigits(json: String, minorUnits: Int64) {
+        #expect(read(purchase("amount", json)) == Read("purchase c7 e1 o1 1795428000123 \(minorUnits)"))
+    }
+
+    @Test(arguments: [
+        (TimeUnit.seconds, "1795428000", 1_795_428_000_000), (.seconds, "1795428000.1239", 1_795_428_000_123),
+        (.seconds, "\"1795428000\"", 1_795_428_000_000), (.milliseconds, "1795428000123", 1_795_428_000_123),
+        (.milliseconds, "1.795428000123e12", 1_795_428_000_123), (.microseconds, "1795428000123999", 1_795_428_000_123),
+        (.seconds, "-0.0005", -1), (.microseconds, "-1", -1), (.seconds, "0", 0), (.milliseconds, "-1000.5", -1001),
+    ])
+    func readsTimesInTheirUnit(unit: TimeUnit, json: String, instant: Int64) {
+        var mapping = Mapping.native(topic: "t")
+        mapping.timeUnit = unit
+        #expect(read(purchase("occurred_at", json), mapping) == Read("purchase c7 e1 o1 \(instant) 12345"))
+    }
+
+    /// Half to even: 0.5 minor units go to the even side.
+    @Test(arguments: [
+        ("USD", "10.00", 925), ("USD", "0.02", 2), ("USD", "0.20", 18), ("USD", "0.60", 56), ("JPY", "1000", 650),
+        ("JPY", "1", 1), ("JPY", "0", 0),
+    ])
+    func convertsForeignAmounts(currency: String, amount: String, minorUnits: Int64) {
+        let json = purchase("currency", "\"\(currency)\"").replacing("123.45", with: amount)
+        #expect(read(json) == Read("purchase c7 e1 o1 1795428000123 \(minorUnits)"))
+    }
+
+    // MARK: Rejections
+
+    @Test(arguments: [
+        ("", "not_json"), (" ", "not_json"), ("null", "not_json"), ("[]", "not_json"), ("\"text\"", "not_json"),
+        ("12", "not_json"),
+        ("{", "not_json"), ("{}x", "not_json"), ("{} {}", "not_json"), ("{\"a\":1,}", "not_json"),
+        ("{\"a\":01}", "not_json"),
+        ("{\"a\":1.}", "not_json"), ("{\"a\":.5}", "not_json"), ("{\"a\":+1}", "not_json"), ("{\"a\":NaN}", "not_json"),
+        ("{\"a\":Infinity}", "not_json"), ("{\"a\":1 2}", "not_json"), ("{\"a\":tru}", "not_json"),
+        ("{\"a\":truex}", "not_json"),
+        ("{\"a\":nullx}", "not_json"), ("{'a':1}", "not_json"), ("{\"a\":\"\u{1}\"}", "not_json"),
+        ("{\"a\":\"\\ud800\"}", "not_json"),
+        ("{\"a\":\"\\x\"}", "not_json"), ("{\"a\" 1}", "not_json"), ("{\"a\":[1,2}", "not_json"),
+        ("{\"a\":1e}", "not_json"),
+        ("{a:1}", "not_json"), ("{\"a\":\"", "not_json"), ("\u{FEFF}[]", "not_json"),
+    ])
+    func refusesWhatIsNoObject(json: String, reason: String) {
+        #expect(read(json) == Read(reason))
+        // Also where the mistake stands behind everything that is read.
+        if json.hasPrefix("{\"a\":") {
+            #expect(read(purchase().dropLast() + "," + json.dropFirst()) == Read(reason), "\(json)")
+        }
+    }
+
+    @Test func refusesInvalidUTF8() {
+        for bad: [UInt8] in [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xE4, 0xBD], [0xF5, 0x80, 0x80, 0x80]] {
+            #expect(read(Array("{\"type\":\"purchase\",\"x\":\"".utf8) + bad + Array("\"}".utf8)) == Read("not_json"))
+        }
+    }
+
+    @Test func refusesDeepNesting() {
+        func nested(_ depth: Int) -> String {
+            purchase("x", String(repeating: "[", count: depth - 1) + String(repeating: "]", count: depth - 1))
+        }
+        #expect(read(nested(Limits.jsonDepth)) == DecoderTests.good)
+        #expect(read(nested(Limits.jsonDepth + 1)) == Read("not_json"))
+        #expect(read(nested(100_000)) == Read("not_json"))
+    }
+
+    @Test(arguments: [
+        ("type", nil, "missing_field type"), ("type", "7", "wrong_field type"), ("type", "\"transfer\"", "skipped"),
+        ("type", "\"Purchase\"", "skipped"), ("customer_id", nil, "missing_field customer_id"),
+        ("customer_id", "null", "missing_field customer_id"), ("customer_id", "true", "wrong_field customer_id"),
+        ("customer_id", "{\"id\":1}", "wrong_field customer_id"), ("customer_id", "1.0", "wrong_field customer_id"),
+        ("customer_id", "1e3", "wrong_field customer_id"), ("customer_id", "\"\"", "customer_id_length customer_id"),
+        ("event_id", nil, "missing_field event_id"), ("event_id", "[]", "wrong_field event_id"),
+        ("event_id", "\"\"", "event_id_length event_id"), ("order_id", "\"\"", "event_id_length order_id"),
+        ("order_id", "false", "wrong_field order_id"), ("occurred_at", nil, "missing_field occurred_at"),
+        ("occurred_at", "1795428000123", "wrong_field occurred_at"),
+        ("occurred_at", "\"yesterday\"", "wrong_field occurred_at"),
+        ("occurred_at", "\"2026-11-23T10:00:00\"", "wrong_field occurred_at"),
+        ("occurred_at", "\"1899-12-31T23:59:59Z\"", "time_out_of_range occurred_at"),
+        ("occurred_at", "\"2200-01-01T00:00:00Z\"", "time_out_of_range occurred_at"),
+        ("amount", nil, "missing_field amount"),
+        ("amount", "null", "missing_field amount"), ("amount", "\"\"", "wrong_field amount"),
+        ("amount", "\"12,50\"", "wrong_field amount"),
+        ("amount", "\"NaN\"", "wrong_field amount"), ("amount", "\" 1\"", "wrong_field amount"),
+        ("amount", "true", "wrong_field amount"),
+        ("amount", "-0.01", "negative_amount amount"), ("amount", "\"1.005\"", "too_many_digits amount"),
+        ("amount", "1e-9999999999", "too_many_digits amount"),
+        ("amount", "1000000000000.01", "amount_out_of_range amount"),
+        ("amount", "1e300", "amount_out_of_range amount"),
+        ("amount", "1e99999999999999999999", "amount_out_of_range amount"),
+        ("amount", "123456789012345678901234567890", "amount_out_of_range amount"),
+        ("currency", "\"CHF\"", "unknown_currency currency"),
+        ("currency", "\"eur\"", "unknown_currency currency"), ("currency", "978", "wrong_field currency"),
+    ])
+    func refusesFieldsByReason(field: String, json: String?, expected: String) {
+        #expect(read(purchase(field, json)) == Read(expected))
+    }
+
+    @Test func refusesLongIdentifiers() {
+        func text(_ count: Int) -> String { "\"" + String(repeating: "x", count: count) + "\"" }
+        #expect(read(purchase("customer_id", text(255))).text.hasPrefix("purchase"))
+        #expect(read(purchase("customer_id", text(256))) == Read("customer_id_length customer_id"))
+        #expect(read(purchase("event_id", text(1_024))).text.hasPrefix("purchase"))
+        #expect(read(purchase("event_id", text(1_025))) == Read("event_id_length event_id"))
+        #expect(read(purchase("order_id", text(1_025))) == Read("event_id_length order_id"))
+        // Bytes count, not letters.
+        #expect(
+            read(purchase("customer_id", "\"" + String(repeating: "客", count: 86) + "\""))
+                == Read("customer_id_length customer_id"))
+    }
+
+    @Test(arguments: [
+        ("1e99", "time_out_of_range occurred_at"), ("-1e99", "time_out_of_range occurred_at"),
+        ("1e-99999", "purchase c7 e1 o1 0 12345"), ("99999999999999999999", "wrong_field occurred_at"),
+        ("7258118400", "time_out_of_range occurred_at"), ("7258118399.999", "purchase c7 e1 o1 7258118399999 12345"),
+    ])
+    func hugeTimesAreRefused(json: String, expected: String) {
+        var mapping = Mapping.native(topic: "t")
+        mapping.timeUnit = .seconds
+        #expect(read(purchase("occurred_at", json), mapping) == Read(expected))
+    }
+
+    @Test func aRefundNeedsItsOrder() {
+        let refund = #"{"type":"refund","event_id":"r1","customer_id":"c7","occurred_at":"2026-11-23T10:00:00Z"}"#
+        #expect(read(refund) == Read("missing_field order_id"))
+    }
+
+    @Test func aTombstoneIsSkipped() { #expect(read(nil as [UInt8]?) == Read("skipped")) }
+
+    @Test func theLastOfTwoKeysCounts() {
+        #expect(read(purchase().dropLast() + ",\"amount\":7}") == Read("purchase c7 e1 o1 1795428000123 700"))
+        #expect(read(purchase().dropLast() + ",\"amount\":null}") == Read("missing_field amount"))
+        let mapping = Mapping.debezium(topic: "t")
+        #expect(read("{\"after\":\(purchase()),\"after\":{}}", mapping) == Read("missing_field type"))
+        #expect(read("{\"after\":{},\"after\":\(purchase())}", mapping) == DecoderTests.good)
+    }
+
+    @Test func everyReasonHasItsOwnName() {
+        #expect(Set(RejectionReason.allCases.map(\.name)).count == RejectionReason.allCases.count)
+        #expect(Set(RejectionReason.allCases.map(\.message)).count == RejectionReason.allCases.count)
+    }
+}

@@ -1,0 +1,127 @@
+// Journal records and versions: written and read back, and damaged in every way without a crash.
+import Codec
+import Model
+import Rules
+import TestSupport
+import Testing
+
+@Suite struct WireTests {
+    private static func record(_ random: inout RandomSource) -> JournalRecord {
+        func digest(_ random: inout RandomSource) -> Digest { Digest(high: random.next(), low: random.next()) }
+        var genesis = Genesis(
+            id: digest(&random), at: random.int64(0...1 << 42), emitFrom: random.one(in: 2) ? .min : 5,
+            starts: ["a": 0, "客": 17])
+        if random.one(in: 2) {
+            genesis.rebuiltPositions = ["a": random.int64(0...99)]
+            genesis.rebuiltUpTo = 12
+        }
+        var slices: [Slice] = []
+        for _ in 0..<random.int(0...5) {
+            let from = random.int64(0...1 << 50)
+            var slice = Slice(
+                version: digest(&random), reading: random.int64(0...1 << 42),
+                endedAt: random.one(in: 2) ? nil : random.int64(-5...1 << 42),
+                ranges: [from..<from, from..<from + random.int64(0...1_000)])
+            slice.installs = random.one(in: 3)
+            slices.append(slice)
+        }
+        return JournalRecord(
+            genesis: genesis, shard: Int32(random.int(0...999)), batch: random.next(), slices: slices,
+            positions: ["b": 3, "a": 2],
+            version: digest(&random), clock: random.one(in: 4) ? nil : random.int64(-9...1 << 42),
+            effects: digest(&random))
+    }
+
+    @Test(arguments: 0..<50)
+    func journalRecordsAreReadBack(seed: Int) throws {
+        var random = RandomSource(seed: UInt64(seed))
+        var record = WireTests.record(&random)
+        let previous = Digest(high: random.next(), low: random.next())
+        let bytes = record.seal(after: previous)
+        let back = try #require(bytes.withUnsafeBytes { JournalRecord($0) }, "seed \(seed)")
+        #expect(back == record)
+        #expect(back.follows(previous))
+        #expect(!back.follows(.zero))
+        for length in 0..<bytes.count {
+            #expect(
+                Array(bytes[..<length]).withUnsafeBytes { JournalRecord($0) } == nil, "seed \(seed), cut at \(length)")
+        }
+        #expect((bytes + [0]).withUnsafeBytes { JournalRecord($0) } == nil)
+        for _ in 0..<200 {
+            var damaged = bytes
+            damaged[random.int(0...bytes.count - 1)] ^= 1 << UInt8(random.int(0...7))
+            // Either it is no record, or the chain tells.
+            let read = damaged.withUnsafeBytes { JournalRecord($0) }
+            #expect(read.map { !$0.follows(previous) } ?? true, "seed \(seed)")
+        }
+    }
+
+    private static func version() -> Version {
+        var mapping = Mapping.segment(topic: "web")
+        mapping.clickDeduplication = 600_000
+        var own = Mapping(
+            topic: "pos", kindAt: .constant("sale"), kinds: ["sale": .purchase],
+            fields: [.eventID: .pointers(["/id", "/x"]), .currency: .constant("")], timeUnit: .microseconds,
+            addsToOrder: true)
+        own.backfillAt = "/op"
+        own.backfillValues = ["r", "s"]
+        return Version(
+            engineNumber: 3, ladders: Presets.fourTierLadders, warnings: Presets.fourTierWarnings,
+            halfLives: [7 * 86_400_000, 28 * 86_400_000], zone: TestZones.backOverMidnight, clockMode: .event,
+            maxFuture: 600_000,
+            money: euro,
+            mappings: [mapping, own, .debezium(topic: "db"), .cloudEvents(topic: "ce"), .native(topic: "n")])
+    }
+
+    @Test func versionsAreReadBack() throws {
+        let version = WireTests.version()
+        let bytes = version.encoded
+        let back = try #require(bytes.withUnsafeBytes { Version(encoded: $0) })
+        #expect(back == version)
+        #expect(back.digest == version.digest)
+        #expect(back.mappings.map(\.topic) == ["ce", "db", "n", "pos", "web"])
+        _ = try back.ruleset()
+    }
+
+    /// Everything that can change an effect or a rejection is part of the name.
+    @Test func everyPartOfAVersionNamesIt() {
+        let changes: [(String, (inout Version) -> Void)] = [
+            ("engine", { $0.engineNumber += 1 }), ("rule", { $0.ladders[0].rungs[0].rule = "true" }),
+            ("label", { $0.ladders[0].rungs[0].labels["zh"] = "x" }), ("rung", { $0.ladders[1].rungs[2].name = "x" }),
+            ("warning", { $0.warnings[0].cooldown += 1 }), ("severity", { $0.warnings[0].severity = .high }),
+            ("half-lives", { $0.halfLives[1] += 1 }), ("zone", { $0.zone = TestZones.berlin }),
+            ("clock", { $0.clockMode = .wall }),
+            ("max_future", { $0.maxFuture += 1 }), ("currency", { $0.money.currency = "USD" }),
+            ("exponent", { $0.money.exponent = 3 }),
+            ("rate", { $0.money.rates["USD"]?.rate.coefficient += 1 }),
+            ("same_order", { $0.mappings[0].addsToOrder.toggle() }),
+            ("click_dedup", { $0.mappings[0].clickDeduplication += 1 }),
+            ("field", { $0.mappings[0].fields[.amount] = .constant("1") }),
+            ("kind", { $0.mappings[3].kinds["sale"] = .click }), ("unit", { $0.mappings[0].timeUnit = .seconds }),
+            ("topic", { $0.mappings[0].topic = "x" }), ("backfill", { $0.mappings[3].backfillValues = [] }),
+        ]
+        var digests: Set<Digest> = [WireTests.version().digest]
+        for (name, change) in changes {
+            var version = WireTests.version()
+            change(&version)
+            #expect(digests.insert(version.digest).inserted, "\(name)")
+        }
+    }
+
+    @Test func damagedVersionsAreNone() {
+        let bytes = WireTests.version().encoded
+        for length in 0..<bytes.count {
+            #expect(Array(bytes[..<length]).withUnsafeBytes { Version(encoded: $0) } == nil)
+        }
+        var random = RandomSource(seed: 9)
+        let digest = WireTests.version().digest
+        for _ in 0..<3_000 {
+            var damaged = bytes
+            for _ in 0..<random.int(1...4) {
+                damaged[random.int(0...bytes.count - 1)] = UInt8.random(in: 0...255, using: &random)
+            }
+            let read = damaged.withUnsafeBytes { Version(encoded: $0) }
+            #expect(damaged == bytes || read?.digest != digest)
+        }
+    }
+}

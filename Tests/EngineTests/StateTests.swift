@@ -1,0 +1,233 @@
+// Limits of one customer, and the parts that hold state: store, wheel and table.
+import Model
+import Rules
+import TestSupport
+import Testing
+
+@testable import Engine
+
+@Suite struct StateTests {
+    private static let day: Int64 = 86_400_000
+
+    private static func engine() throws -> Engine {
+        let ladder = LadderSource(
+            name: "tier", rungs: [.init(name: "some", rule: "orders(90d) >= 1"), .init(name: "none", rule: nil)])
+        let rules = try Ruleset(
+            ladders: [ladder], warnings: [], zone: .utc, currencyExponent: 2, halfLives: [7 * day, 28 * day])
+        return Engine(rules: rules, key: 7)
+    }
+
+    private static func purchase(_ id: String, at time: Int64, customer: String = "c1") -> Event {
+        Event(kind: .purchase, customer: customer, id: id, occurredAt: time, amount: 100)
+    }
+
+    /// Fills a customer's entries up to the limit without the cost of so many events.
+    private static func fill(_ engine: Engine, upTo count: Int, _ make: (Int) -> Entry) {
+        let row = engine.table.row(0)
+        while Int(row.pointee.entryCount) < count { engine.append(make(Int(row.pointee.entryCount)), row) }
+    }
+
+    @Test func ordersOverTheLimitAreRefusedAndLeaveNoTrace() throws {
+        let engine = try StateTests.engine()
+        let now: Int64 = 1_770_000_000_000
+        StateTests.purchase("o1", at: now).apply(to: engine)
+        StateTests.fill(engine, upTo: Limits.entriesPerCustomer - 1) {
+            Entry(.order, key: UInt64($0), time: now, value: 1)
+        }
+        _ = try engine.takeChanges()
+        let before = engine.stateDigest()
+        #expect(StateTests.purchase("o2", at: now + 5).apply(to: engine) == .refused(.entries))
+        #expect(engine.stateDigest() == before)
+        #expect(engine.clock == now)
+        #expect(try engine.takeChanges() == [])
+        // Another customer goes on.
+        #expect(StateTests.purchase("o3", at: now, customer: "c2").apply(to: engine) == .accepted)
+        // When they have left the longest window there is room again.
+        #expect(StateTests.purchase("o4", at: now + 90 * StateTests.day).apply(to: engine) == .accepted)
+        #expect(engine.table.row(0).pointee.entryCount == 1)
+    }
+
+    /// Refunds of an order may be older than the longest window: they are kept as long as their order, and count.
+    @Test func oldRefundsOfOneOrderCannotGrowWithoutBound() throws {
+        let engine = try StateTests.engine()
+        let now: Int64 = 1_770_000_000_000
+        StateTests.purchase("o1", at: now).apply(to: engine)
+        let order = engine.store.pointer(engine.table.row(0).pointee.entries)[0].key
+        StateTests.fill(engine, upTo: Limits.entriesPerCustomer - 1) {
+            Entry(.seen, key: UInt64($0), time: now - 500 * StateTests.day, value: Int64(bitPattern: order))
+        }
+        let refund = Event(
+            kind: .refund, customer: "c1", id: "r1", order: "o1", occurredAt: now - 500 * StateTests.day, amount: 1)
+        #expect(refund.apply(to: engine, at: now) == .refused(.entries))
+        #expect(StateTests.purchase("o4", at: now + 90 * StateTests.day).apply(to: engine) == .accepted)
+        #expect(engine.table.row(0).pointee.entryCount == 1)
+    }
+
+    /// What was seen of orders that are gone goes when its own day has left, also if nothing else does.
+    @Test func seenEventsGoWithTheirDay() throws {
+        let engine = try StateTests.engine()
+        let now: Int64 = 1_770_000_000_000
+        StateTests.purchase("o1", at: now).apply(to: engine)
+        StateTests.fill(engine, upTo: 9) { Entry(.seen, key: UInt64($0), time: now, value: 99) }
+        #expect(StateTests.purchase("o2", at: now + 80 * StateTests.day).apply(to: engine) == .accepted)
+        #expect(StateTests.purchase("o3", at: now + 90 * StateTests.day).apply(to: engine) == .accepted)
+        #expect(engine.table.row(0).pointee.entryCount == 2)
+    }
+
+    @Test func spendOverTheLimitIsRefused() throws {
+        let engine = try StateTests.engine()
+        StateTests.purchase("o1", at: 1_770_000_000_000).apply(to: engine)
+        engine.table.row(0).pointee.agedNet = Limits.spendMinorUnits + 1
+        #expect(StateTests.purchase("o2", at: 1_770_000_000_001).apply(to: engine) == .refused(.spend))
+    }
+
+    /// XXH3 combines short texts with its seed bit by bit: a line's key must not be another refund's.
+    @Test func lineAndRefundOfOneOrderAreNotMistakenForEachOther() throws {
+        let now: Int64 = 1_770_000_000_000
+        for key in 0..<64 {
+            let engine = Engine(rules: try StateTests.engine().rules, key: UInt64(key))
+            for id in ["e50", "1000", "123450", "12345670"] {
+                var line = StateTests.purchase(id, at: now)
+                (line.order, line.adds) = ("o\(id)", true)
+                #expect(line.apply(to: engine) == .accepted)
+                for digit in 0...9 {
+                    let refund = id.dropLast() + "\(digit)"
+                    let event = Event(
+                        kind: .refund, customer: "c1", id: String(refund), order: "o\(id)", occurredAt: now, amount: 1)
+                    #expect(event.apply(to: engine) == .accepted, "key \(key), line \(id), refund \(refund)")
+                }
+            }
+        }
+    }
+
+    // MARK: Parts
+
+    /// Blocks of the store never overlap, and everything that is given back is one again.
+    @Test(arguments: 0..<4)
+    func storeGivesOutDisjointBlocks(seed: Int) {
+        var random = RandomSource(seed: UInt64(seed))
+        var store = EntryStore()
+        defer { store.deallocate() }
+        var taken: [(block: UInt32, order: Int)] = []
+        var owner: [UInt32: UInt32] = [:]
+        for step in 0..<4_000 {
+            if taken.isEmpty || random.int(0...99) < 55 {
+                let order = random.one(in: 20) ? random.int(0...EntryStore.largestOrder) : random.int(0...4)
+                let block = store.allocate(order: order)
+                #expect(block % (1 << UInt32(order)) == 0, "seed \(seed), step \(step)")
+                for index in block..<block + (1 << UInt32(order)) {
+                    if let other = owner.updateValue(block, forKey: index) {
+                        Issue.record(
+                            "seed \(seed), step \(step): entry \(index) is in the blocks \(other) and \(block)")
+                        return
+                    }
+                }
+                store.pointer(block).pointee = Entry(.order, key: UInt64(block), time: Int64(order), value: 0)
+                taken.append((block, order))
+            } else {
+                let (block, order) = taken.remove(at: random.int(0...taken.count - 1))
+                #expect(
+                    store.pointer(block).pointee.key == UInt64(block),
+                    "seed \(seed), step \(step): a block was written by another")
+                #expect(store.pointer(block).pointee.time == Int64(order))
+                for index in block..<block + (1 << UInt32(order)) { owner[index] = nil }
+                store.release(block, order: order)
+            }
+        }
+        for (block, order) in taken { store.release(block, order: order) }
+        let bytes = store.bytes
+        let whole = (bytes / (MemoryLayout<Entry>.stride + 1)) >> EntryStore.largestOrder
+        for _ in 0..<whole { _ = store.allocate(order: EntryStore.largestOrder) }
+        #expect(store.bytes == bytes, "seed \(seed): blocks were not joined")
+    }
+
+    @Test func orderIsTheSmallestThatHolds() {
+        for count in 1...1_025 {
+            let order = EntryStore.order(for: count)
+            #expect(1 << order >= count && (order == 0 || 1 << (order - 1) < count))
+        }
+    }
+
+    /// The wheel against a list: after each move of the clock exactly those are due that the list says.
+    @Test(arguments: 0..<4)
+    func wheelAgreesWithAList(seed: Int) {
+        var random = RandomSource(seed: UInt64(seed))
+        var table = CustomerTable(seed: 1)
+        var wheel = DeadlineWheel()
+        defer {
+            table.deallocate()
+            wheel.deallocate()
+        }
+        let customers = 200
+        for number in 0..<customers {
+            Array("c\(number)".utf8).withUnsafeBytes { id in
+                let row = table.row(table.add(id, hash: table.hash(id)))
+                (row.pointee.due, row.pointee.queued) = (CustomerRow.never, CustomerRow.never)
+            }
+        }
+        wheel.grow(toHold: customers)
+        var clock: Int64 = seed % 2 == 0 ? 1_770_000_000_000 : Limits.earliestTime
+        for step in 0..<1_500 {
+            let ordinal = random.int(0...customers - 1)
+            let row = table.row(ordinal)
+            row.pointee.due =
+                random.one(in: 9)
+                ? CustomerRow.never : clock + 1 + (random.int64(0...Int64.max) >> random.int64(16...62))
+            wheel.update(ordinal, row)
+            guard random.one(in: 2) else { continue }
+            clock += random.pick([0, 1, 63, 64, 4_096, 86_400_000, random.int64(0...1 << 40)])
+            wheel.collect(upTo: clock, table)
+            var found: [Int] = []
+            var next = wheel.due.next(from: 0)
+            while let one = next {
+                if table.row(one).pointee.due <= clock { found.append(one) }
+                next = wheel.due.next(from: one + 1)
+            }
+            let expected = (0..<customers).filter { table.row($0).pointee.due <= clock }
+            #expect(found == expected, "seed \(seed), step \(step)")
+            for one in found {
+                let row = table.row(one)
+                row.pointee.due = random.one(in: 3) ? CustomerRow.never : clock + random.int64(1...1 << 36)
+                wheel.update(one, row)
+            }
+        }
+    }
+
+    /// Whatever the order in which customers came into the index, and however it grew, each is found by his own bytes alone.
+    @Test func tableFindsByBytes() {
+        var table = CustomerTable(seed: 3)
+        defer { table.deallocate() }
+        let ids: [[UInt8]] =
+            (0..<20_000).map { Array("customer-\($0)".utf8) } + [
+                [0x61], [0x61, 0], [0x61, 0, 0], Array(repeating: 0x61, count: 255),
+            ]
+        for id in ids { id.withUnsafeBytes { id in _ = table.add(id, hash: table.hash(id)) } }
+        for (ordinal, id) in ids.enumerated() {
+            id.withUnsafeBytes { id in #expect(table.find(id, hash: table.hash(id)) == ordinal) }
+        }
+        Array("nobody".utf8).withUnsafeBytes { id in #expect(table.find(id, hash: table.hash(id)) == nil) }
+    }
+
+    @Test func damagedStateIsToldApart() throws {
+        let engine = try StateTests.engine()
+        for number in 0..<20 {
+            StateTests.purchase("o\(number)", at: 1_770_000_000_000, customer: "c\(number)").apply(to: engine)
+        }
+        let (header, part) = (ByteBuffer(), ByteBuffer())
+        engine.beginSnapshot(into: header)
+        while engine.continueSnapshot(into: part, limit: 1 << 20) {}
+        let bytes = part.array
+        for length in stride(from: 0, to: bytes.count, by: 7) {
+            let copy = Engine(rules: engine.rules, key: 7)
+            try copy.restoreHeader(header.bytes, oldRules: nil)
+            #expect(throws: Engine.DamagedState.self, "cut at \(length)") {
+                try Array(bytes[..<length]).withUnsafeBytes { try copy.restoreCustomers($0) }
+                try copy.finishRestore()
+            }
+        }
+        let copy = Engine(rules: engine.rules, key: 7)
+        try copy.restoreHeader(header.bytes, oldRules: nil)
+        try bytes.withUnsafeBytes { try copy.restoreCustomers($0) }
+        #expect(throws: Engine.DamagedState.self) { try bytes.withUnsafeBytes { try copy.restoreCustomers($0) } }
+    }
+}

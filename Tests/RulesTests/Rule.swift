@@ -1,0 +1,184 @@
+// A rule as a tree that tests build: written as text for the product, walked with rationals for the expectation.
+import Foundation
+import Model
+
+indirect enum Rule {
+    case number(String, Rational)
+    /// A literal number that stands where money is wanted.
+    case money(String, Rational)
+    case duration(String, Int64)
+    case feature(String, window: Int?)
+    case negate(Rule)
+    case arithmetic(Character, Rule, Rule)
+    case compare(String, Rule, Rule)
+    case compareTier(String, String)
+    case not(Rule)
+    case and(Rule, Rule)
+    case or(Rule, Rule)
+    case constant(Bool)
+}
+
+// MARK: As text
+
+extension Rule {
+    /// The higher, the tighter it binds.
+    private var strength: Int {
+        switch self {
+        case .or: 1
+        case .and: 2
+        case .compare, .compareTier: 3
+        case .arithmetic("+", _, _), .arithmetic("-", _, _): 4
+        case .arithmetic: 5
+        case .negate, .not: 6
+        case .number, .money, .duration, .feature, .constant: 7
+        }
+    }
+
+    private func text(atLeast strength: Int) -> String { self.strength < strength ? "(\(text))" : text }
+
+    /// With as few parentheses as the precedence allows, so that reading it depends on the precedence.
+    var text: String {
+        switch self {
+        case .number(let text, _), .money(let text, _), .duration(let text, _): text
+        case .feature(let name, let window): window.map { "\(name)(\($0)d)" } ?? name
+        case .negate(let inner): "-\(inner.text(atLeast: 7))"
+        case .not(let inner): "!\(inner.text(atLeast: 6))"
+        case .arithmetic(let symbol, let left, let right):
+            "\(left.text(atLeast: strength)) \(symbol) \(right.text(atLeast: strength + 1))"
+        case .compare(let symbol, let left, let right): "\(left.text(atLeast: 4)) \(symbol) \(right.text(atLeast: 4))"
+        case .compareTier(let symbol, let rung): "tier \(symbol) \"\(rung)\""
+        case .and(let left, let right): "\(left.text(atLeast: 2)) && \(right.text(atLeast: 3))"
+        case .or(let left, let right): "\(left.text(atLeast: 1)) || \(right.text(atLeast: 2))"
+        case .constant(let value): "\(value)"
+        }
+    }
+}
+
+// MARK: What it is worth
+
+/// What a condition is worth; `close` where a decaying feature is so near its bound that a millisecond decides.
+enum Truth: Equatable {
+    case yes, no, close
+
+    static prefix func ! (truth: Truth) -> Truth { truth == .yes ? .no : truth == .no ? .yes : .close }
+    static func && (a: Truth, b: Truth) -> Truth { a == .no || b == .no ? .no : a == .yes && b == .yes ? .yes : .close }
+    static func || (a: Truth, b: Truth) -> Truth { !(!a && !b) }
+}
+
+extension Rule {
+    func holds(_ customer: Customer, at instant: Int64) throws(Rational.TooLarge) -> Truth {
+        switch self {
+        case .constant(let value): return value ? .yes : .no
+        case .not(let inner): return !(try inner.holds(customer, at: instant))
+        case .and(let left, let right):
+            return try left.holds(customer, at: instant) && right.holds(customer, at: instant)
+        case .or(let left, let right):
+            return try left.holds(customer, at: instant) || right.holds(customer, at: instant)
+        case .compareTier(let symbol, let rung): return (customer.tier == rung) == (symbol == "==") ? .yes : .no
+        case .compare(let symbol, let left, let right):
+            if left.decays || right.decays {
+                return Rule.compare(
+                    symbol, try left.inexact(customer, at: instant), try right.inexact(customer, at: instant))
+            }
+            guard let a = try left.exact(customer, at: instant), let b = try right.exact(customer, at: instant) else {
+                return .no
+            }
+            return Rule.holds(symbol, try Rational.compare(a, b)) ? .yes : .no
+        default: preconditionFailure("a value is no condition")
+        }
+    }
+
+    private static func holds(_ symbol: String, _ order: Int) -> Bool {
+        switch symbol {
+        case "<": order < 0
+        case "<=": order <= 0
+        case ">": order > 0
+        case ">=": order >= 0
+        case "==": order == 0
+        default: order != 0
+        }
+    }
+
+    private static func compare(_ symbol: String, _ a: Double?, _ b: Double?) -> Truth {
+        guard let a, let b else { return .no }
+        // In one millisecond a decaying value loses about 1e-9 of itself; after some centuries there is nothing left of it.
+        if abs(a - b) <= max(3e-9 * max(abs(a), abs(b)), 1e-100) { return .close }
+        return holds(symbol, a < b ? -1 : 1) ? .yes : .no
+    }
+
+    var decays: Bool {
+        switch self {
+        case .feature(let name, _): name.hasPrefix("activity")
+        case .negate(let inner): inner.decays
+        case .arithmetic(_, let left, let right): left.decays || right.decays
+        default: false
+        }
+    }
+
+    /// nil: absent.
+    func exact(_ customer: Customer, at instant: Int64) throws(Rational.TooLarge) -> Rational? {
+        switch self {
+        case .number(_, let value): return value
+        case .money(_, let value): return try Rational.multiply(value, Rational(100))
+        case .duration(_, let milliseconds): return Rational(Int128(milliseconds))
+        case .feature(let name, let window): return Rule.exact(name, window, customer, at: instant)
+        case .negate(let inner):
+            return try inner.exact(customer, at: instant).map { Rational(-$0.numerator, $0.denominator) }
+        case .arithmetic(let symbol, let left, let right):
+            guard let a = try left.exact(customer, at: instant), let b = try right.exact(customer, at: instant) else {
+                return nil
+            }
+            switch symbol {
+            case "+": return try Rational.add(a, b)
+            case "-": return try Rational.add(a, b, sign: -1)
+            case "*": return try Rational.multiply(a, b)
+            default: return try Rational.divide(a, b)
+            }
+        default: preconditionFailure("a condition is no value")
+        }
+    }
+
+    private static func exact(_ name: String, _ window: Int?, _ customer: Customer, at instant: Int64) -> Rational? {
+        let inside = window.map { customer.inside($0, at: instant) } ?? []
+        let spend = inside.reduce(Int128(0)) { $0 + Int128($1.amount) }
+        switch name {
+        case "orders": return Rational(Int128(inside.count))
+        case "spend": return Rational(spend)
+        case "average_order": return inside.isEmpty ? Rational(0) : Rational(spend, Int128(inside.count))
+        case "orders_total": return Rational(Int128(customer.orders.count))
+        case "spend_total": return Rational(customer.orders.reduce(Int128(0)) { $0 + Int128($1.amount) })
+        case "idle": return Rational(Int128(max(0, instant - customer.lastEvent)))
+        case "recency":
+            return customer.last.map {
+                Rational(Int128(max(0, customer.zone.day(of: instant) - customer.zone.day(of: $0))))
+            }
+        case "since_order": return customer.last.map { Rational(Int128(max(0, instant - $0))) }
+        case "typical_gap":
+            guard let first = customer.first, let last = customer.last, customer.orders.count >= 2 else { return nil }
+            return Rational(Int128(last - first), Int128(customer.orders.count - 1))
+        default: preconditionFailure("no feature: \(name)")
+        }
+    }
+
+    private func inexact(_ customer: Customer, at instant: Int64) throws(Rational.TooLarge) -> Double? {
+        if !decays { return try exact(customer, at: instant)?.double }
+        switch self {
+        case .feature("activity", let window): return customer.activity(Int64(window ?? 0) * 86_400_000, at: instant)
+        case .feature:
+            if customer.clicks.isEmpty { return nil }
+            let day: Int64 = 86_400_000
+            return (customer.activity(7 * day, at: instant) / 7) / (customer.activity(28 * day, at: instant) / 28)
+        case .negate(let inner): return try inner.inexact(customer, at: instant).map { -$0 }
+        case .arithmetic(let symbol, let left, let right):
+            guard let a = try left.inexact(customer, at: instant), let b = try right.inexact(customer, at: instant)
+            else { return nil }
+            switch symbol {
+            case "+": return a + b
+            case "-": return a - b
+            case "*": return a * b
+            default: return b == 0 ? nil : a / b
+            }
+        default: preconditionFailure("a condition is no value")
+        }
+    }
+}

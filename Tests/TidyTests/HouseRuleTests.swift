@@ -1,0 +1,54 @@
+// House rules that no compiler checks, by text.
+import TestSupport
+import Testing
+
+@Suite struct HouseRuleTests {
+    private func sources() throws -> [(path: String, text: String)] {
+        try Repository.files("Sources", endings: [".swift"]).map { ($0, try Repository.text($0)) }
+    }
+
+    /// The core is pure: what it needs it is given.
+    @Test(arguments: ["Model", "Rules", "Engine", "Codec"])
+    func theCoreImportsNoSystem(target: String) throws {
+        let allowed: [String: Set<String>] = [
+            "Model": ["CXXHash"], "Rules": ["Model"], "Engine": ["Model", "Rules", "CXXHash"], "Codec": ["Model", "Rules", "CSimdJSON"],
+        ]
+        let files = try sources().filter { $0.path.hasPrefix("Sources/\(target)/") }
+        #expect(!files.isEmpty)
+        for (path, text) in files {
+            for match in text.matches(of: /(?m)^\s*(?:@\w+ )?import (\w+)/) {
+                #expect(allowed[target]?.contains(String(match.1)) == true, "\(path) imports \(match.1)")
+            }
+            for word in ["Date()", ".random(", "SystemRandomNumberGenerator", "ContinuousClock", "async ", "await "] {
+                #expect(!text.contains(word), "\(path) holds '\(word)'")
+            }
+        }
+    }
+
+    /// C objects have one owner each, in the target that wraps their library.
+    @Test func opaquePointersStayWithTheirOwners() throws {
+        // Beside librdkafka's: a raw record on its way to the decoder, simdjson's two handles, and the mock broker of the demo.
+        let allowed = ["Sources/KafkaTransport/", "Sources/Worker/Ports.swift", "Sources/Codec/RecordDecoder.swift", "Sources/Demo/", "Sources/SnapshotStore/"]
+        for (path, text) in try sources() where text.contains("OpaquePointer") {
+            #expect(allowed.contains { path.hasPrefix($0) }, "\(path) holds an OpaquePointer")
+        }
+    }
+
+    @Test func everyFileSaysItsPurposeAndIsShort() throws {
+        let files = try Repository.files("Sources", endings: [".swift"]) + Repository.files("Tests", endings: [".swift"])
+        #expect(files.count > 60)
+        for path in files {
+            let lines = try Repository.text(path).split(separator: "\n", omittingEmptySubsequences: false)
+            #expect(lines[0].hasPrefix("// ") && lines[0].count > 20, "\(path): the first line says the purpose")
+            #expect(lines.count <= 501, "\(path) has \(lines.count) lines")
+        }
+    }
+
+    @Test func nothingIsLeftForLater() throws {
+        let banned = ["TO" + "DO", "FIX" + "ME", "try" + "! ", "fatalError(" + "\"unimplemented"]
+        for path in try Repository.files("Sources", endings: [".swift"]) + Repository.files("Tests", endings: [".swift"]) {
+            let text = try Repository.text(path)
+            for word in banned { #expect(!text.contains(word), "\(path) holds '\(word)'") }
+        }
+    }
+}
