@@ -65,6 +65,7 @@ let package = Package(
         tests("SystemdTests", ["TestSupport"]),
         tests("DemoTests", ["CRDKafka", "Demo", "TestSupport"]),
         tests("SchemaTests", ["Codec", "TestSupport"]),
+        tests("OracleTests", []),
     ],
     cxxLanguageStandard: .cxx17
 )
