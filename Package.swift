@@ -65,7 +65,7 @@ let package = Package(
         tests("SystemdTests", ["TestSupport"]),
         tests("DemoTests", ["CRDKafka", "Demo", "TestSupport"]),
         tests("SchemaTests", ["Codec", "TestSupport"]),
-        tests("OracleTests", []),
+        tests("OracleTests", ["TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )

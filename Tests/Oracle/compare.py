@@ -236,7 +236,7 @@ def seed(arguments, number):
     workload = Workload(number)
     simplify(workload.given)
     return run(f"seed {number}", workload.given, workload.lines, workload.until, arguments.keep,
-               f"{AGAIN} --seed {number}", arguments.mutate)
+               f"{AGAIN} --seed {number}{' --mutate' if arguments.mutate else ''}", arguments.mutate)
 
 
 def main():
@@ -247,9 +247,12 @@ def main():
     parser.add_argument("--config")
     parser.add_argument("--events")
     parser.add_argument("--until", action="append")
+    parser.add_argument("--binary", help="rfmd; else RFMD_BINARY, else the release build")
     parser.add_argument("--mutate", action="store_true", help="the oracle forgets the rules of the first ladder: a test of this test")
     parser.add_argument("--keep", help="work in this folder and leave it")
     arguments = parser.parse_args()
+    if arguments.binary:
+        os.environ["RFMD_BINARY"] = arguments.binary
     if arguments.dataset:
         fine = dataset(arguments)
     elif arguments.seed is not None:

@@ -8,17 +8,15 @@ class Order:
     """Lines and refunds of one order, and what they come to."""
 
     def __init__(self):
-        self.time, self.day, self.ids = None, None, set()
+        self.time, self.day = None, None
         self.lines, self.refunds, self.all_back, self.refunded = 0, 0, False, False
 
     def add_line(self, event, days):
-        self.ids.add((event.kind, event.order_id, event.event_id))
         self.lines += event.amount
         self.time = event.time if self.time is None else min(self.time, event.time)
         self.day = days.day(self.time)
 
     def add_refund(self, event):
-        self.ids.add((event.kind, event.order_id, event.event_id))
         self.refunded = True
         if event.amount is None:
             self.all_back = True
@@ -62,6 +60,7 @@ class Facts:
 
     def __init__(self, customer, t, day, config, days):
         self.customer, self.t, self.day, self.config, self.rungs = customer, t, day, config, dict(customer.rungs)
+        self.window_day = day
         self.counted = [order for order in customer.orders.values() if order.counts]
         times = [order.time for order in self.counted + customer.left]
         self.count = len(times)
@@ -76,7 +75,7 @@ class Facts:
         return other
 
     def inside(self, window):
-        return [order for order in self.counted if self.day - order.day < window]
+        return [order for order in self.counted if self.window_day - order.day < window]
 
     def minor(self, window):
         return sum(order.net for order in self.inside(window))

@@ -81,18 +81,18 @@ class Oracle:
                 customer.left.append(order)
         customer.waiting = [r for r in customer.waiting if today - self.days.day(r.time) < longest]
 
-        customer.ids = {key: day for key, day in customer.ids.items() if today - day < longest}
+        customer.ids = {key: day for key, day in customer.ids.items()
+                        if today - day < longest or key[1] in customer.orders}
 
     def _inside(self, time):
         return self.days.day(self.clock) - self.days.day(time) < self.config.longest_window
 
-    def _again(self, customer, event, order):
-        """Was this id given to this order before? Known while the order or the id's own day is inside."""
+    def _again(self, customer, event):
+        """Was this id given to this order before? Known while the id's own day or an order of that name is inside."""
         key = (event.kind, event.order_id, event.event_id)
-        if key in customer.ids or order is not None and key in order.ids:
+        if key in customer.ids:
             return True
-        if self._inside(event.time):
-            customer.ids[key] = self.days.day(event.time)
+        customer.ids[key] = self.days.day(event.time)
         return False
 
     def _purchase(self, customer, event):
@@ -102,7 +102,7 @@ class Oracle:
             customer.left.append(order)
             return True
         order = customer.orders.get(event.order_id)
-        if self._again(customer, event, order) if self.config.add_lines else order is not None:
+        if self._again(customer, event) if self.config.add_lines else order is not None:
             return False
         if order is not None:
             order.add_line(event, self.days)
@@ -116,7 +116,7 @@ class Oracle:
 
     def _refund(self, customer, event):
         order = customer.orders.get(event.order_id)
-        if self._again(customer, event, order):
+        if self._again(customer, event):
             return False
         if order is not None:
             order.add_refund(event)

@@ -19,7 +19,7 @@ def difference(given, lines, until, folder=None):
             Case(folder or scratch, given, lines, until).compare()
         except Difference as found:
             return str(found)
-        except (RuleError, StopIteration):  # left out so much that the rest is no configuration
+        except (RuleError, ValueError):  # left out so much that the rest is no configuration
             return None
     return None
 
