@@ -71,6 +71,7 @@ let package = Package(
         tests("SettingsTests", ["Settings", "Daemon", "Rules", "Model", "TestSupport"]),
         tests("OptionsTests", ["Options"]),
         tests("TidyTests", ["Daemon", "Settings", "Codec", "Rules", "Model", "TestSupport"]),
+        tests("OracleTests", ["TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )
