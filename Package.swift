@@ -65,6 +65,8 @@ let package = Package(
         tests("SystemdTests", ["TestSupport"]),
         tests("DemoTests", ["CRDKafka", "Demo", "TestSupport"]),
         tests("SchemaTests", ["Codec", "TestSupport"]),
+        tests(
+            "BrokerTests", ["CRDKafka", "Model", "Rules", "Engine", "Codec", "Worker", "KafkaTransport", "TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )
