@@ -72,6 +72,8 @@ let package = Package(
         tests("OptionsTests", ["Options"]),
         tests("TidyTests", ["Daemon", "Settings", "Codec", "Rules", "Model", "TestSupport"]),
         tests("OracleTests", ["TestSupport"]),
+        tests(
+            "BrokerTests", ["CRDKafka", "Model", "Rules", "Engine", "Codec", "Worker", "KafkaTransport", "TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )

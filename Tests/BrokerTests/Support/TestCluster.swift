@@ -1,0 +1,195 @@
+// Throw-away brokers in KRaft mode from $KAFKA_HOME, on free loopback ports, ended by the ids of their processes.
+import Foundation
+import KafkaTransport
+import Synchronization
+import TestSupport
+import Worker
+
+enum Kafka {
+    static let home = ProcessInfo.processInfo.environment["KAFKA_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+    static let howToEnable: String =
+        "no broker: set KAFKA_HOME to a Kafka distribution (3.x or 4.x, Java 17), then these tests run"
+
+    /// The broker that most tests share, started by the first of them.
+    static let shared = Shared()
+
+    final class Shared: Sendable {
+        private let cluster = Mutex<TestCluster?>(nil)
+
+        func get() throws -> TestCluster {
+            try cluster.withLock { cluster in
+                if let cluster { return cluster }
+                let new = try TestCluster(brokers: 1)
+                try new.start()
+                cluster = new
+                return new
+            }
+        }
+    }
+
+    static func tool(_ name: String, _ arguments: [String], input: String = "") throws -> Command {
+        try Command.run("\(home ?? "")/bin/\(name)", arguments, input: Data(input.utf8))
+    }
+}
+
+/// Processes that must not outlive the tests.
+private let children = Mutex<Set<pid_t>>([])
+private let endsChildren: Void = {
+    atexit { children.withLock { for child in $0 { kill(child, SIGKILL) } } }
+}()
+
+/// A process that is ended with the tests at the latest.
+final class Child: @unchecked Sendable {
+    let process = Process()
+    var pid: pid_t { process.processIdentifier }
+
+    init(_ program: String, _ arguments: [String], environment: [String: String], log: URL) throws {
+        _ = endsChildren
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = arguments
+        process.environment = environment
+        if !FileManager.default.fileExists(atPath: log.path) { try Data().write(to: log) }
+        let output = try FileHandle(forWritingTo: log)
+        try output.seekToEnd()
+        process.standardOutput = output
+        process.standardError = output
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        children.withLock { _ = $0.insert(process.processIdentifier) }
+    }
+
+    func signal(_ number: Int32) { if process.isRunning { kill(pid, number) } }
+
+    /// The exit status; for one that was ended by a signal its negative number.
+    func waitForEnd(seconds: Double = 60, context: () -> String = { "" }) throws -> Int32 {
+        try wait(for: "process \(pid) to end", seconds: seconds, context: context) { !process.isRunning }
+        children.withLock { _ = $0.remove(pid) }
+        return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
+    }
+
+    deinit { if process.isRunning { kill(pid, SIGKILL) } }
+}
+
+/// One broker, or three with everything replicated three times.
+final class TestCluster: @unchecked Sendable {
+    private let folder: TemporaryFolder
+    private let ports: [(client: Int, controller: Int)]
+    private var brokers: [Child?]
+    private let replicas: Int
+
+    var bootstrap: String { ports.map { "127.0.0.1:\($0.client)" }.joined(separator: ",") }
+    var options: ClientOptions { ClientOptions(bootstrap: bootstrap, group: "tests", instance: "tests") }
+
+    init(brokers count: Int) throws {
+        folder = try TemporaryFolder()
+        let free = try TestCluster.freePorts(2 * count)
+        ports = (0..<count).map { (free[2 * $0], free[2 * $0 + 1]) }
+        brokers = Array(repeating: nil, count: count)
+        replicas = min(count, 3)
+        let id = TestCluster.identifier()
+        for broker in 0..<count {
+            let path = try folder.write(properties(broker), to: "broker-\(broker).properties")
+            let format = try Kafka.tool("kafka-storage.sh", ["format", "-t", id, "-c", path])
+            guard format.status == 0 else { throw Missing("a formatted broker: \(format.errorText)\(format.outputText)") }
+        }
+    }
+
+    private func properties(_ broker: Int) -> String {
+        let voters = ports.enumerated().map { "\($0 + 1)@127.0.0.1:\($1.controller)" }.joined(separator: ",")
+        let lines: [(String, String)] = [
+            ("process.roles", "broker,controller"), ("node.id", "\(broker + 1)"),
+            ("listeners", "PLAINTEXT://127.0.0.1:\(ports[broker].client),CONTROLLER://127.0.0.1:\(ports[broker].controller)"),
+            ("advertised.listeners", "PLAINTEXT://127.0.0.1:\(ports[broker].client)"),
+            ("controller.listener.names", "CONTROLLER"), ("controller.quorum.voters", voters),
+            ("log.dirs", folder.url("data-\(broker)").path), ("auto.create.topics.enable", "false"),
+            ("default.replication.factor", "\(replicas)"), ("min.insync.replicas", replicas == 3 ? "2" : "1"),
+            ("offsets.topic.replication.factor", "\(replicas)"), ("offsets.topic.num.partitions", "4"),
+            ("transaction.state.log.replication.factor", "\(replicas)"), ("transaction.state.log.num.partitions", "4"),
+            ("transaction.state.log.min.isr", replicas == 3 ? "2" : "1"), ("group.initial.rebalance.delay.ms", "0"),
+            ("group.min.session.timeout.ms", "1000"), ("log.retention.ms", "-1"), ("controlled.shutdown.enable", "true"),
+        ]
+        return lines.map { "\($0.0)=\($0.1)\n" }.joined()
+    }
+
+    /// Starts those that do not run and waits until all answer.
+    func start() throws {
+        for broker in brokers.indices where !(brokers[broker]?.process.isRunning ?? false) { try launch(broker) }
+        try waitUntilReady()
+    }
+
+    private func launch(_ broker: Int) throws {
+        var environment = ProcessInfo.processInfo.environment
+        environment["LOG_DIR"] = folder.url("logs").path
+        environment["KAFKA_HEAP_OPTS"] = "-Xms128m -Xmx512m"
+        brokers[broker] = try Child(
+            "\(Kafka.home ?? "")/bin/kafka-server-start.sh", [folder.url("broker-\(broker).properties").path],
+            environment: environment, log: folder.url("broker-\(broker).log"))
+    }
+
+    private func waitUntilReady() throws {
+        let admin = try KafkaAdmin(options)
+        defer { admin.close() }
+        let probe = "probe-\(UUID().uuidString)"
+        // A topic with all its replicas can be made only when every broker has joined.
+        try wait(for: "the brokers at \(bootstrap)", seconds: 90, context: { self.log }) {
+            do throws(TransportFailure) {
+                try admin.create([TopicSpecification(name: probe, partitions: 1, configuration: [])])
+                return true
+            } catch { return false }
+        }
+    }
+
+    private var log: String {
+        brokers.indices.map { broker in
+            let text = (try? String(contentsOf: folder.url("broker-\(broker).log"), encoding: .utf8)) ?? ""
+            return text.suffix(2_000).description
+        }.joined(separator: "\n")
+    }
+
+    /// SIGTERM or SIGKILL, and waits until the process is gone.
+    func stop(_ broker: Int, with signal: Int32) throws {
+        guard let child = brokers[broker] else { return }
+        child.signal(signal)
+        _ = try child.waitForEnd(seconds: 60, context: { self.log })
+        brokers[broker] = nil
+    }
+
+    deinit { for broker in brokers { broker?.signal(SIGKILL) } }
+
+    func create(_ topics: [String], partitions: Int32, configuration: [(String, String)] = []) throws {
+        let admin = try KafkaAdmin(options)
+        defer { admin.close() }
+        try admin.create(topics.map { TopicSpecification(name: $0, partitions: partitions, configuration: configuration) })
+        // Other brokers hear of it a little later.
+        try wait(for: "topics \(topics)") { try topics.allSatisfy { try admin.topics()[$0] == partitions } }
+    }
+
+    func reader() throws -> PartitionReader { try PartitionReader(options, name: "tests-\(UUID().uuidString.prefix(8))") }
+
+    private static func freePorts(_ count: Int) throws -> [Int] {
+        var sockets: [Int32] = []
+        defer { for socket in sockets { close(socket) } }
+        return try (0..<count).map { _ in
+            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            sockets.append(descriptor)
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_addr.s_addr = inet_addr("127.0.0.1")
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let failed = withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, length) != 0 || getsockname(descriptor, $0, &length) != 0
+                }
+            }
+            if failed { throw Missing("a free port on loopback") }
+            return Int(UInt16(bigEndian: address.sin_port))
+        }
+    }
+
+    /// 16 random bytes in the way Kafka writes them.
+    private static func identifier() -> String {
+        let bytes = withUnsafeBytes(of: UUID().uuid) { Data($0) }
+        return bytes.base64EncodedString().replacingOccurrences(of: "+", with: "-")
+            .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
+    }
+}
