@@ -92,7 +92,7 @@ package final class TransactionalProducer: TransactionSink {
         let base = transaction.bytes.baseAddress
         while true {
             let list = transaction.headers[message.headers].isEmpty ? nil : rd_kafka_headers_copy(headers[message.headers])
-            let error = rfmd_produce(
+            let error = rfmd_produce_to(
                 client.pointer, topic, message.partition, message.key.flatMap { base?.advanced(by: $0.lowerBound) },
                 message.key?.count ?? 0, message.value.flatMap { base?.advanced(by: $0.lowerBound) }, message.value?.count ?? 0, list,
                 message.timestamp ?? 0, UnsafeMutableRawPointer(bitPattern: index))
