@@ -271,7 +271,8 @@ private struct ShardAudit {
         while reader.remaining > 0 {
             let effect = try reader.readEffect()
             text.removeAll()
-            encoder.appendStructured(effect, id: "\(record.genesis.id)-\(record.shard)-\(record.batch)-\(position)", to: text)
+            encoder.appendStructured(
+                effect, idPrefix: Array("\(record.genesis.id)-\(record.shard)-\(record.batch)-".utf8), position: position, to: text)
             position += 1
             let name = String(decoding: effect.name, as: UTF8.self)
             let topic = effect.kind == .rungChanged ? outputs.topic(ofLadder: name) : outputs.warnings
