@@ -150,14 +150,8 @@ extension Engine {
     }
 
     /// True if this line or refund of the order was applied before. It is known as long as its order or its own day is inside the longest
-    /// window, whether or not it was tidied away by then.
-    private func wasSeen(_ eventKey: UInt64, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Bool {
-        guard let seen = find(.seen, eventKey, row) else { return false }
-        if seen.pointee.day > leftDay(at: instant) { return true }
-        if find(.order, UInt64(bitPattern: seen.pointee.value), row) != nil { return true }
-        remove(seen - store.pointer(row.pointee.entries), row)
-        return false
-    }
+    /// window; `prune` has just forgotten what is not.
+    private func wasSeen(_ eventKey: UInt64, _ row: UnsafeMutablePointer<CustomerRow>) -> Bool { find(.seen, eventKey, row) != nil }
 
     // MARK: Kinds
 
@@ -173,8 +167,10 @@ extension Engine {
         }
         let orderKey = orderKey(input)
         let eventKey = input.addsToOrder ? eventKey(input, orderKey: orderKey, space: 1) : 0
+        // A line outlives its order, whose day is that of its earliest line.
+        if input.addsToOrder && wasSeen(eventKey, row) { return .duplicate }
         if let order = find(.order, orderKey, row) {
-            if !input.addsToOrder || wasSeen(eventKey, row, at: instant) { return .duplicate }
+            if !input.addsToOrder { return .duplicate }
             order.pointee.value += amount
             if input.occurredAt < order.pointee.time { order.pointee.setTime(input.occurredAt, zone: rules.constants.zone) }
         } else {
@@ -209,14 +205,14 @@ extension Engine {
         let seen = entry(.seen, key: eventKey, time: input.occurredAt, value: Int64(bitPattern: orderKey))
         let wiped: Entry.Flags = input.amount == nil ? .wiped : []
         if let order = find(.order, orderKey, row) {
-            if wasSeen(eventKey, row, at: instant) { return .duplicate }
+            if wasSeen(eventKey, row) { return .duplicate }
             order.pointee.value -= input.amount ?? 0
             order.pointee.flags.formUnion([.refunded, wiped])
             append(seen, row)
             return .accepted
         }
         guard isInside(input.occurredAt, at: instant) else { return .accepted }
-        if wasSeen(eventKey, row, at: instant) { return .duplicate }
+        if wasSeen(eventKey, row) { return .duplicate }
         append(entry(.pendingRefund, key: orderKey, time: input.occurredAt, value: input.amount ?? 0, flags: wiped), row)
         append(seen, row)
         return .unmatchedRefund

@@ -90,7 +90,11 @@ final class Client {
                 ("queued.min.messages", "200000"), ("fetch.error.backoff.ms", "100"),
             ]
             if case .consumer(let kilobytes) = kind { settings.append(("queued.max.messages.kbytes", String(kilobytes))) }
-        case .producer: settings += [("linger.ms", "5"), ("compression.codec", "lz4"), ("queue.buffering.max.messages", "1000000")]
+        case .producer:
+            // A transaction lasts from the sealing of a batch to its commit. When its owner dies, the next one waits for its time to run out.
+            settings += [
+                ("linger.ms", "5"), ("compression.codec", "lz4"), ("queue.buffering.max.messages", "1000000"), ("transaction.timeout.ms", "10000"),
+            ]
         case .admin: break
         }
         settings += options.properties.map { ($0.name, $0.value) }

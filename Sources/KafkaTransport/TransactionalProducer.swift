@@ -62,23 +62,29 @@ package final class TransactionalProducer: TransactionSink {
             try produce(message, index, transaction, handles[message.topic], headers)
         }
         if !tooLarge.isEmpty { return try giveUp() }
-        if !transaction.positions.isEmpty {
-            let list = PartitionList(transaction.positions)
-            guard let membership = transaction.membership as? ConsumerMembership else { throw .fatal("not a membership of Kafka") }
-            // Retriable, and sent again with the same arguments: nothing of it is visible before the commit.
-            var attempts = 0
-            while let error = rd_kafka_send_offsets_to_transaction(client.pointer, list.pointer, membership.pointer, 30_000) {
-                attempts += 1
-                let failure = TransportFailure(taking: error, "send positions")
-                guard case .retriable = failure, attempts < 10 else { throw failure.asAbort }
-            }
-        }
-        if let error = rd_kafka_commit_transaction(client.pointer, -1) {
-            let failure = TransportFailure(taking: error, "commit")
+        do throws(TransportFailure) {
+            try sendPositions(transaction)
+            if let error = rd_kafka_commit_transaction(client.pointer, -1) { throw TransportFailure(taking: error, "commit").asAbort }
+        } catch {
+            // A message that the broker finds too large fails the transaction wherever it has come to: its delivery report tells.
+            rd_kafka_poll(client.pointer, 0)
             if !tooLarge.isEmpty { return try giveUp() }
-            throw failure.asAbort
+            throw error
         }
         return .committed(offsets: transaction.tracked.map { offsets[$0] ?? -1 })
+    }
+
+    private func sendPositions(_ transaction: SealedTransaction) throws(TransportFailure) {
+        if transaction.positions.isEmpty { return }
+        let list = PartitionList(transaction.positions)
+        guard let membership = transaction.membership as? ConsumerMembership else { throw .fatal("not a membership of Kafka") }
+        // Retriable, and sent again with the same arguments: nothing of it is visible before the commit.
+        var attempts = 0
+        while let error = rd_kafka_send_offsets_to_transaction(client.pointer, list.pointer, membership.pointer, 30_000) {
+            attempts += 1
+            let failure = TransportFailure(taking: error, "send positions")
+            guard case .retriable = failure, attempts < 10 else { throw failure.asAbort }
+        }
     }
 
     private func giveUp() throws(TransportFailure) -> CommitOutcome {

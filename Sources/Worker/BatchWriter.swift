@@ -157,10 +157,16 @@ final class BatchWriter {
             .map { RecordHeader(name: $0.0, value: Array($0.1.utf8)) }
     }
 
-    /// Replaces the values of letters that were refused for their size; false if a message is no letter, or was replaced before.
-    func truncate(_ refused: [Int]) -> Bool {
-        for index in refused {
-            guard let letter = letterMessages[index], let value = letter.value else { return false }
+    /// Replaces the values of letters that were refused for their size, and returns how many; 0 if there is nothing to replace.
+    ///
+    /// The broker refuses whole batches of messages. Which of them was too large is not told, so the largest ones go first: those that
+    /// have at least half the size of the largest.
+    func truncate(_ refused: [Int]) -> Int {
+        let sizes = refused.map { letterMessages[$0]?.value?.count ?? 0 }
+        guard let largest = sizes.max(), largest > 0 else { return 0 }
+        let chosen = zip(refused, sizes).filter { $0.1 * 2 >= largest }.map(\.0)
+        for index in chosen {
+            guard let letter = letterMessages[index], let value = letter.value else { continue }
             let note =
                 "{\"truncated\":true,\"topic\":\"\(letter.source.topic)\",\"partition\":\(letter.source.partition),\"offset\":\(letter.offset),\"length\":\(value.count),\"xxh3_128\":\"\(Digest(of: value))\"}"
             messages[index].value = append(Array(note.utf8))
@@ -170,6 +176,6 @@ final class BatchWriter {
             messages[index].headers = headers.count - 1
             letterMessages[index]?.value = nil
         }
-        return !refused.isEmpty
+        return chosen.count
     }
 }

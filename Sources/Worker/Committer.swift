@@ -194,8 +194,9 @@ final class Committer: @unchecked Sendable {
                 for (part, offset) in zip(batch.parts, offsets) { report.journalOffsets[part.shard] = offset }
                 return .committed(report)
             case .refused(let messages):
-                guard writer.truncate(messages) else { throw .fatal("an event is larger than the broker takes") }
-                truncated += messages.count
+                let count = writer.truncate(messages)
+                guard count > 0 else { throw .fatal("the broker refuses an event or a journal record for its size: raise max.message.bytes") }
+                truncated += count
             }
         }
     }

@@ -74,7 +74,7 @@ extension BrokerTests {
                     NewRecord("whale", purchase("whale", "w\(number)", "1", BadInput.at), timestamp: BadInput.noon), to: scene.inputs[0])
             }
             // Orders of long ago are not kept one by one, but they count in the total.
-            for number in 0...40_000 {
+            for number in 0...40_001 {
                 try producer.send(
                     NewRecord("rich", purchase("rich", "r\(number)", "1000000000000", "2020-01-01T00:00:00Z"), timestamp: BadInput.noon),
                     to: scene.inputs[0])
