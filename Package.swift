@@ -34,6 +34,7 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CGetopt"),
+        .systemLibrary(name: "CMemory"),
         .target(
             name: "CSimdJSON",
             cxxSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])],
@@ -41,7 +42,7 @@ let package = Package(
 
         library("Model", ["CXXHash"]),
         library("Rules", ["Model"]),
-        library("Engine", ["Model", "Rules", "CXXHash"]),
+        library("Engine", ["Model", "Rules", "CXXHash", "CMemory"]),
         library("Codec", ["Model", "Rules", "CSimdJSON"]),
         library("Worker", ["Model", "Rules", "Engine", "Codec"]),
         library("KafkaTransport", ["CRDKafka", "Model", "Worker"]),

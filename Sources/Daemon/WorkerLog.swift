@@ -12,6 +12,9 @@ struct WorkerLog: WorkerObserver {
         switch event {
         case .assigned(let shards):
             logger.notice("shards assigned", [here, ("shards", shards.map { String($0) }.joined(separator: ","))])
+        case .assignmentUnusable(let missing):
+            logger.warning(
+                "waiting for the group: every member must have the same inputs", [here, ("missing", "\(missing)")])
         case .revoked(let lost): logger.notice("shards revoked", [here, ("lost", String(lost))])
         case .recovered(let shard, let point, let batches):
             logger.info("shard recovered", [here, ("shard", String(shard)), ("from", text(point)), ("batches_to_apply_again", String(batches))])

@@ -2,7 +2,7 @@
 
 /// Blocks of 1, 2, 4 ... 16,384 entries. A block is named by the number of its first entry.
 struct EntryStore {
-    static let segmentShift = 14
+    static let segmentShift = 16
     static let largestOrder = 14
     private static let none = UInt32.max
     /// In `states`: the block that begins here is free and has this order; otherwise 0.
@@ -38,7 +38,9 @@ struct EntryStore {
             let first = UInt32(entries.capacity)
             entries.grow(toHold: entries.capacity + 1)
             states.grow(toHold: entries.capacity)
-            push(first, order: EntryStore.largestOrder)
+            for block in stride(from: Int(first), to: entries.capacity, by: 1 << EntryStore.largestOrder) {
+                push(UInt32(block), order: EntryStore.largestOrder)
+            }
             found = EntryStore.largestOrder
         }
         let block = free[found]

@@ -1,4 +1,5 @@
 // Memory that grows by segments: nothing is ever moved, so growth costs no pause and no copy.
+import CMemory
 
 /// An array of plain values in segments of 2^`shift`; values are zero bytes until they are written.
 struct SegmentedArray<Element: BitwiseCopyable> {
@@ -37,16 +38,34 @@ struct SegmentedArray<Element: BitwiseCopyable> {
                 segments = larger
                 directoryCapacity *= 2
             }
-            let size = MemoryLayout<Element>.stride << shift
-            let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
-            memory.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-            segments[segmentCount] = memory.bindMemory(to: Element.self, capacity: 1 << shift)
+            segments[segmentCount] = newSegment()
             segmentCount += 1
         }
     }
 
+    private var segmentBytes: Int { MemoryLayout<Element>.stride << shift }
+
+    /// Large ones come as pages of their own: they cost nothing before they are used, and few of them cover much.
+    private func newSegment() -> UnsafeMutablePointer<Element> {
+        if segmentBytes >= SegmentedArray.pagesFrom {
+            guard let pages = rfmd_pages(segmentBytes) else { preconditionFailure("the system has no memory left") }
+            return pages.bindMemory(to: Element.self, capacity: 1 << shift)
+        }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: segmentBytes, alignment: 64)
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: segmentBytes)
+        return memory.bindMemory(to: Element.self, capacity: 1 << shift)
+    }
+
+    private static var pagesFrom: Int { 1 << 20 }
+
     func deallocate() {
-        for segment in 0..<segmentCount { segments[segment].deallocate() }
+        for segment in 0..<segmentCount {
+            if segmentBytes >= SegmentedArray.pagesFrom {
+                rfmd_pages_free(segments[segment], segmentBytes)
+            } else {
+                segments[segment].deallocate()
+            }
+        }
         segments.deallocate()
     }
 }

@@ -20,6 +20,7 @@ package final class GroupConsumer: RecordSource {
     /// librdkafka writes to it when a queue that was empty gets something.
     private let bell: Bell
     private let groupQueue: OpaquePointer
+    private let topics: [String]
     private var events: [GroupEvent] = []
     private var queues: [TopicPartition: Queue] = [:]
     private var isClosed = false
@@ -42,15 +43,14 @@ package final class GroupConsumer: RecordSource {
             options, .consumer(queueKilobytes: queueKilobytes), clientID: "rfmd-\(name)",
             extra: [("group.id", options.group), ("group.instance.id", name)])
         bell = Bell()
+        self.topics = topics
         groupQueue = rd_kafka_queue_get_consumer(client.pointer)
         prober = EndProber(client.pointer, now: now)
         var one: UInt8 = 1
         rd_kafka_queue_io_event_enable(groupQueue, bell.input, &one, 1)
         client.callbacks.onRebalance = { [unowned self] error, client, partitions in rebalanced(error, client, partitions) }
         client.callbacks.onError = { [unowned self] code, text in failed(code, text) }
-        let list = PartitionList(topics.map { TopicPartition(topic: $0, partition: RD_KAFKA_PARTITION_UA) })
-        let error = rd_kafka_subscribe(client.pointer, list.pointer)
-        if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "subscribe") }
+        try rejoin()
     }
 
     deinit { close() }
@@ -73,19 +73,25 @@ package final class GroupConsumer: RecordSource {
         case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
             isDown = true
             events.append(.connection(problem: text))
-        case RD_KAFKA_RESP_ERR__FATAL:
-            var reason = [CChar](repeating: 0, count: 512)
-            let fatal = rd_kafka_fatal_error(client.pointer, &reason, reason.count)
-            events.append(.failed(TransportFailure(fatal, cText(reason))))
+        case RD_KAFKA_RESP_ERR__FATAL: events.append(.failed(fatalFailure()))
         default: break
         }
+    }
+
+    /// What made this client useless: librdkafka tells it apart from the error that says so.
+    private func fatalFailure() -> TransportFailure {
+        var reason = [CChar](repeating: 0, count: 512)
+        let code = rd_kafka_fatal_error(client.pointer, &reason, reason.count)
+        return TransportFailure(code, cText(reason))
     }
 
     package func poll(timeout: Int32) -> GroupEvent? {
         if events.isEmpty, let message = rd_kafka_consumer_poll(client.pointer, timeout) {
             // Partitions have queues of their own: what comes here is an error of the group.
             let error = message.pointee.err
-            if error == RD_KAFKA_RESP_ERR__FATAL || error == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID {
+            if error == RD_KAFKA_RESP_ERR__FATAL {
+                events.append(.failed(fatalFailure()))
+            } else if error == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID {
                 events.append(.failed(TransportFailure(error, String(cString: rd_kafka_message_errstr(message)))))
             } else if error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
                 || error == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED
@@ -112,6 +118,12 @@ package final class GroupConsumer: RecordSource {
         let error = rd_kafka_assign(client.pointer, list.pointer)
         if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "assign") }
         prober.watch(Array(positions.keys))
+    }
+
+    package func rejoin() throws(TransportFailure) {
+        let list = PartitionList(topics.map { TopicPartition(topic: $0, partition: RD_KAFKA_PARTITION_UA) })
+        let error = rd_kafka_subscribe(client.pointer, list.pointer)
+        if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "subscribe") }
     }
 
     package func unassign() {

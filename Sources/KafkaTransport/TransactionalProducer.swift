@@ -4,7 +4,8 @@ import Model
 import Worker
 
 package final class TransactionalProducer: TransactionSink {
-    private let client: Client
+    private var client: Client
+    private let makeClient: () throws(TransportFailure) -> Client
     private var tooLarge: [Int] = []
     /// Offsets of delivered messages that the caller asked for, by message index.
     private var offsets: [Int: Int64] = [:]
@@ -14,9 +15,16 @@ package final class TransactionalProducer: TransactionSink {
     /// `worker` counts from 0. `messageBytes`: the largest message, with room for headers.
     package init(_ options: ClientOptions, worker: Int, messageBytes: Int) throws(TransportFailure) {
         let name = "\(options.instance)-\(worker)"
-        client = try Client(
-            options, .producer(transactionalID: "\(options.group)-\(name)"), clientID: "rfmd-\(name)",
-            extra: [("message.max.bytes", String(messageBytes))])
+        makeClient = { () throws(TransportFailure) in
+            try Client(
+                options, .producer(transactionalID: "\(options.group)-\(name)"), clientID: "rfmd-\(name)",
+                extra: [("message.max.bytes", String(messageBytes))])
+        }
+        client = try makeClient()
+        listen()
+    }
+
+    private func listen() {
         client.callbacks.onDelivery = { [unowned self] message in
             let index = Int(bitPattern: message.pointee._private)
             if message.pointee.err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE { tooLarge.append(index) }
@@ -67,9 +75,10 @@ package final class TransactionalProducer: TransactionSink {
             if let error = rd_kafka_commit_transaction(client.pointer, -1) { throw TransportFailure(taking: error, "commit").asAbort }
         } catch {
             // A message that the broker finds too large fails the transaction wherever it has come to: its delivery report tells.
-            rd_kafka_poll(client.pointer, 0)
-            if !tooLarge.isEmpty { return try giveUp() }
-            throw error
+            if tooLarge.isEmpty { rd_kafka_poll(client.pointer, 100) }
+            if case .fenced = error { throw error }
+            guard !tooLarge.isEmpty else { throw error }
+            return try giveUp()
         }
         return .committed(offsets: transaction.tracked.map { offsets[$0] ?? -1 })
     }
@@ -87,10 +96,19 @@ package final class TransactionalProducer: TransactionSink {
         }
     }
 
+    /// Leaves the transaction to a new producer of the same name, which aborts it: after a refused message the sequence numbers of the old
+    /// one are out of step with the broker's.
     private func giveUp() throws(TransportFailure) -> CommitOutcome {
-        if let error = rd_kafka_abort_transaction(client.pointer, -1) { throw TransportFailure(taking: error, "abort").asAbort }
-        return .refused(tooLarge: Array(Set(tooLarge)).sorted())
+        let refused = Array(Set(tooLarge)).sorted()
+        close()
+        client = try makeClient()
+        listen()
+        let until = TrustedClock.monotonic() + TransactionalProducer.giveUpMilliseconds
+        do throws(TransportFailure) { try initialize { TrustedClock.monotonic() > until } } catch { throw error.asAbort }
+        return .refused(tooLarge: refused)
     }
+
+    private static let giveUpMilliseconds: Int64 = 30_000
 
     private func produce(
         _ message: OutputMessage, _ index: Int, _ transaction: SealedTransaction, _ topic: OpaquePointer, _ headers: [OpaquePointer]

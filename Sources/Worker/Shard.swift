@@ -249,6 +249,7 @@ final class Shard {
         }
         while let input = inputs.count == 1 ? (at[0] < ends[0] ? 0 : nil) : next(at, ends, slice.reading) {
             let record = inputs[input].records[at[input]]
+            prefetch(inputs[input].records, after: at[input], before: ends[input])
             at[input] += 1
             let disposition = apply(record, input, slice.reading, headers)
             counts.count(disposition)
@@ -268,6 +269,15 @@ final class Shard {
             }
         }
         finish(slice, counts)
+    }
+
+    /// The key of a usable record is its customer's id.
+    @inline(__always)
+    private func prefetch(_ records: [RawRecord], after at: Int, before end: Int) {
+        let (slot, row, entries) = Engine.prefetchDistances
+        if at + slot < end, let key = records[at + slot].key { engine.prefetchSlot(key) }
+        if at + row < end, let key = records[at + row].key { engine.prefetchRow(key) }
+        if at + entries < end, let key = records[at + entries].key { engine.prefetchEntries(key) }
     }
 
     private func apply(_ record: RawRecord, _ input: Int, _ reading: Int64, _ headers: (RawRecord) -> [RecordHeader]) -> Disposition {

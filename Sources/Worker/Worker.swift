@@ -111,7 +111,7 @@ package final class Worker: Sendable {
         var failure: WorkerFailure?
         do throws(WorkerFailure) { try loop.run() } catch { failure = error }
         loop.telling.tellLast(loop)
-        if case .transport(.fenced(let text))? = failure { failure = .transport(loop.verdict(onFencing: text, within: Worker.fencedMilliseconds)) }
+        if case .transport(.fenced(let text))? = failure, !loop.instanceWasFenced { failure = .transport(loop.verdict(onFencing: text, within: Worker.fencedMilliseconds)) }
         loop.tearDown()
         return failure
     }

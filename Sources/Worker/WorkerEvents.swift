@@ -4,6 +4,8 @@ import Codec
 package enum WorkerEvent: Sendable, Equatable {
     case assigned(shards: [Int32])
     case revoked(lost: Bool)
+    /// Other members have other inputs, or had: the group is asked again until all have the same.
+    case assignmentUnusable(missing: TopicPartition)
     /// `batches` of the journal are applied again from there.
     case recovered(shard: Int32, from: RecoveryPoint, batches: Int)
     /// Everything committed before is applied: the shard works on new records.

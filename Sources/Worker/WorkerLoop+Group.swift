@@ -6,6 +6,9 @@ extension WorkerLoop {
     /// How long what is in hand may take to be committed when shards are taken away or the worker stops, ms.
     static let settleMilliseconds: Int64 = 30_000
 
+    /// Between an assignment that cannot be used and asking for another, ms.
+    private static let rejoinMilliseconds: Int64 = 1_000
+
     func serveGroup(timeout: Int32) throws(WorkerFailure) {
         var timeout = timeout
         while let event = source.poll(timeout: timeout) {
@@ -14,9 +17,14 @@ extension WorkerLoop {
             case .assigned(let partitions, let membership): waitingAssignment = (partitions, membership)
             case .revoked(let lost): try revoke(lost: lost)
             case .connection(let problem): noteConnection(problem)
-            case .failed(let failure): throw .transport(failure)
+            case .failed(let failure): throw .transport(noted(failure))
             }
         }
+    }
+
+    private func noted(_ failure: TransportFailure) -> TransportFailure {
+        if case .fenced = failure { instanceWasFenced = true }
+        return failure
     }
 
     private func noteConnection(_ problem: String?) {
@@ -51,12 +59,13 @@ extension WorkerLoop {
         control.board.update { $0.phase = .recovering }
         let indexes = Set(assignment.partitions.map(\.partition)).sorted()
         let topics = options.version.mappings.map(\.topic)
-        for index in indexes {
-            for topic in topics where !assignment.partitions.contains(TopicPartition(topic: topic, partition: index)) {
-                throw .refused(
-                    "the group gave this worker partition \(index) without \(topic)[\(index)]: every member of group \(options.group) must have the same inputs")
-            }
+        if let missing = missing(indexes, topics, assignment.partitions) {
+            control.board.update { $0.phase = .joining }
+            observe(.assignmentUnusable(missing: missing))
+            rejoinAt = TrustedClock.monotonic() + WorkerLoop.rejoinMilliseconds
+            return
         }
+        rejoinAt = nil
         let recovered = try recover(indexes, topics, assignment.membership)
         kept = [:]
         membership = assignment.membership
@@ -65,6 +74,24 @@ extension WorkerLoop {
         try read(recovered)
         observe(.assigned(shards: indexes))
         control.board.update { $0.phase = .running }
+    }
+
+    /// A shard is one partition index of every input: an assignment without one of them cannot be used. A static member that comes back
+    /// with other inputs is given what it had before; its group deals out anew only when the leader asks.
+    private func missing(_ indexes: [Int32], _ topics: [String], _ partitions: [TopicPartition]) -> TopicPartition? {
+        for index in indexes {
+            for topic in topics {
+                let wanted = TopicPartition(topic: topic, partition: index)
+                if !partitions.contains(wanted) { return wanted }
+            }
+        }
+        return nil
+    }
+
+    func rejoinIfDue() throws(WorkerFailure) {
+        guard let at = rejoinAt, TrustedClock.monotonic() >= at else { return }
+        rejoinAt = TrustedClock.monotonic() + 10 * WorkerLoop.rejoinMilliseconds
+        do throws(TransportFailure) { try source.rejoin() } catch { throw .transport(error) }
     }
 
     private func recover(_ indexes: [Int32], _ topics: [String], _ membership: any Membership) throws(WorkerFailure)
@@ -124,7 +151,7 @@ extension WorkerLoop {
         switch event {
         case .assigned, .revoked: throw .abort("the group changed while shards were recovered")
         case .connection(let problem): noteConnection(problem)
-        case .failed(let failure): throw failure
+        case .failed(let failure): throw noted(failure)
         }
     }
 

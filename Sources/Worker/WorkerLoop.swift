@@ -19,6 +19,10 @@ final class WorkerLoop {
     /// What the group decided and the worker has not yet acted on.
     var waitingAssignment: (partitions: [TopicPartition], membership: any Membership)?
     var membership: (any Membership)?
+    /// The group said that this instance was replaced.
+    var instanceWasFenced = false
+    /// When the group is to be asked for a better assignment; monotonic ms.
+    var rejoinAt: Int64?
     /// In the order of their indexes.
     var shards: [ActiveShard] = []
     /// Shards of the assignment before, in case they come back.
@@ -74,6 +78,7 @@ final class WorkerLoop {
         control.board.tick()
         try serveGroup(timeout: 0)
         if let assignment = waitingAssignment { try take(assignment) }
+        try rejoinIfDue()
         try takeCommit()
         var didWork = false
         for shard in shards where try advance(shard) { didWork = true }

@@ -1,0 +1,26 @@
+// Memory for large tables: zeroed, on huge pages where the kernel has them, and the processor's hint to fetch a line early.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#define RFMD_HUGE_PAGE ((size_t)2 << 20)
+
+// Zeroed memory that is touched when it is used first, aligned to a huge page; NULL if there is none. Freed by rfmd_pages_free.
+static inline void *rfmd_pages(size_t bytes) {
+  size_t wanted = bytes + RFMD_HUGE_PAGE;
+  uint8_t *raw = mmap(NULL, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (raw == MAP_FAILED) return NULL;
+  uint8_t *start = (uint8_t *)(((uintptr_t)raw + RFMD_HUGE_PAGE - 1) & ~(uintptr_t)(RFMD_HUGE_PAGE - 1));
+  if (start > raw) munmap(raw, start - raw);
+  if (raw + wanted > start + bytes) {
+    uint8_t *end = (uint8_t *)(((uintptr_t)start + bytes + 4095) & ~(uintptr_t)4095);
+    if (raw + wanted > end) munmap(end, raw + wanted - end);
+  }
+  madvise(start, bytes, MADV_HUGEPAGE);
+  return start;
+}
+
+static inline void rfmd_pages_free(void *start, size_t bytes) { munmap(start, (bytes + 4095) & ~(size_t)4095); }
+
+static inline void rfmd_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
