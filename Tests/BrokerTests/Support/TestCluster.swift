@@ -106,7 +106,8 @@ final class TestCluster: @unchecked Sendable {
             ("offsets.topic.replication.factor", "\(replicas)"), ("offsets.topic.num.partitions", "4"),
             ("transaction.state.log.replication.factor", "\(replicas)"), ("transaction.state.log.num.partitions", "4"),
             ("transaction.state.log.min.isr", replicas == 3 ? "2" : "1"), ("group.initial.rebalance.delay.ms", "0"),
-            ("group.min.session.timeout.ms", "1000"), ("log.retention.ms", "-1"), ("controlled.shutdown.enable", "true"),
+            ("group.min.session.timeout.ms", "1000"), ("log.retention.ms", "-1"),
+            ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000"), ("controlled.shutdown.enable", "true"),
         ]
         return lines.map { "\($0.0)=\($0.1)\n" }.joined()
     }
