@@ -1,6 +1,7 @@
 // A member of the consumer group that reads each partition through a queue of its own.
 import CRDKafka
 import Glibc
+import Model
 import Worker
 
 /// Group metadata of one generation.
@@ -20,7 +21,6 @@ package final class GroupConsumer: RecordSource {
     /// librdkafka writes to it when a queue that was empty gets something.
     private let bell: Bell
     private let groupQueue: OpaquePointer
-    private let topics: [String]
     private var events: [GroupEvent] = []
     private var queues: [TopicPartition: Queue] = [:]
     private var isClosed = false
@@ -41,16 +41,17 @@ package final class GroupConsumer: RecordSource {
         let name = "\(options.instance)-\(worker)"
         client = try Client(
             options, .consumer(queueKilobytes: queueKilobytes), clientID: "rfmd-\(name)",
-            extra: [("group.id", options.group), ("group.instance.id", name)])
+            extra: [("group.id", options.group), ("group.instance.id", GroupConsumer.member(name, topics))])
         bell = Bell()
-        self.topics = topics
         groupQueue = rd_kafka_queue_get_consumer(client.pointer)
         prober = EndProber(client.pointer, now: now)
         var one: UInt8 = 1
         rd_kafka_queue_io_event_enable(groupQueue, bell.input, &one, 1)
         client.callbacks.onRebalance = { [unowned self] error, client, partitions in rebalanced(error, client, partitions) }
         client.callbacks.onError = { [unowned self] code, text in failed(code, text) }
-        try rejoin()
+        let list = PartitionList(topics.map { TopicPartition(topic: $0, partition: RD_KAFKA_PARTITION_UA) })
+        let error = rd_kafka_subscribe(client.pointer, list.pointer)
+        if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "subscribe") }
     }
 
     deinit { close() }
@@ -120,10 +121,10 @@ package final class GroupConsumer: RecordSource {
         prober.watch(Array(positions.keys))
     }
 
-    package func rejoin() throws(TransportFailure) {
-        let list = PartitionList(topics.map { TopicPartition(topic: $0, partition: RD_KAFKA_PARTITION_UA) })
-        let error = rd_kafka_subscribe(client.pointer, list.pointer)
-        if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "subscribe") }
+    /// The static member's name. Its inputs are part of it: one that comes back with others would be given its old assignment, without
+    /// asking the group's leader (docs/decisions/0007).
+    private static func member(_ name: String, _ topics: [String]) -> String {
+        "\(name)-\(Digest(of: Array(topics.sorted().joined(separator: ",").utf8)).short)"
     }
 
     package func unassign() {

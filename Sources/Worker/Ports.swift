@@ -101,8 +101,6 @@ package protocol RecordSource: AnyObject {
     func assign(_ positions: [TopicPartition: Int64]) throws(TransportFailure)
     /// Gives up every partition, in answer to `.revoked` or on the way down. Releases every record handed out.
     func unassign()
-    /// Asks the group to deal out partitions anew, in answer to an `.assigned` that cannot be used; `.revoked` and `.assigned` follow.
-    func rejoin() throws(TransportFailure)
     /// Destroys the client. A static member does not leave: its session ends by itself, or it comes back. Idempotent.
     func close()
 

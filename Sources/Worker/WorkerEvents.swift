@@ -4,7 +4,7 @@ import Codec
 package enum WorkerEvent: Sendable, Equatable {
     case assigned(shards: [Int32])
     case revoked(lost: Bool)
-    /// Other members have other inputs, or had: the group is asked again until all have the same.
+    /// Other members have other inputs, or had: waiting until the group deals out anew.
     case assignmentUnusable(missing: TopicPartition)
     /// `batches` of the journal are applied again from there.
     case recovered(shard: Int32, from: RecoveryPoint, batches: Int)

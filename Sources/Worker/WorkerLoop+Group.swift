@@ -6,9 +6,6 @@ extension WorkerLoop {
     /// How long what is in hand may take to be committed when shards are taken away or the worker stops, ms.
     static let settleMilliseconds: Int64 = 30_000
 
-    /// Between an assignment that cannot be used and asking for another, ms.
-    private static let rejoinMilliseconds: Int64 = 1_000
-
     func serveGroup(timeout: Int32) throws(WorkerFailure) {
         var timeout = timeout
         while let event = source.poll(timeout: timeout) {
@@ -62,10 +59,9 @@ extension WorkerLoop {
         if let missing = missing(indexes, topics, assignment.partitions) {
             control.board.update { $0.phase = .joining }
             observe(.assignmentUnusable(missing: missing))
-            rejoinAt = TrustedClock.monotonic() + WorkerLoop.rejoinMilliseconds
+            source.unassign()
             return
         }
-        rejoinAt = nil
         let recovered = try recover(indexes, topics, assignment.membership)
         kept = [:]
         membership = assignment.membership
@@ -76,8 +72,8 @@ extension WorkerLoop {
         control.board.update { $0.phase = .running }
     }
 
-    /// A shard is one partition index of every input: an assignment without one of them cannot be used. A static member that comes back
-    /// with other inputs is given what it had before; its group deals out anew only when the leader asks.
+    /// A shard is one partition index of every input: an assignment without one of them cannot be used. The group deals out anew when the
+    /// member with the old inputs is gone.
     private func missing(_ indexes: [Int32], _ topics: [String], _ partitions: [TopicPartition]) -> TopicPartition? {
         for index in indexes {
             for topic in topics {
@@ -86,12 +82,6 @@ extension WorkerLoop {
             }
         }
         return nil
-    }
-
-    func rejoinIfDue() throws(WorkerFailure) {
-        guard let at = rejoinAt, TrustedClock.monotonic() >= at else { return }
-        rejoinAt = TrustedClock.monotonic() + 10 * WorkerLoop.rejoinMilliseconds
-        do throws(TransportFailure) { try source.rejoin() } catch { throw .transport(error) }
     }
 
     private func recover(_ indexes: [Int32], _ topics: [String], _ membership: any Membership) throws(WorkerFailure)

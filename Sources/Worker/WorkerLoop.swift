@@ -21,8 +21,6 @@ final class WorkerLoop {
     var membership: (any Membership)?
     /// The group said that this instance was replaced.
     var instanceWasFenced = false
-    /// When the group is to be asked for a better assignment; monotonic ms.
-    var rejoinAt: Int64?
     /// In the order of their indexes.
     var shards: [ActiveShard] = []
     /// Shards of the assignment before, in case they come back.
@@ -78,7 +76,6 @@ final class WorkerLoop {
         control.board.tick()
         try serveGroup(timeout: 0)
         if let assignment = waitingAssignment { try take(assignment) }
-        try rejoinIfDue()
         try takeCommit()
         var didWork = false
         for shard in shards where try advance(shard) { didWork = true }

@@ -101,10 +101,10 @@ final class JournalCollector: Sendable {
         var ends: [TopicPartition: Int64] = [:]
         for index in 0..<partitions {
             let partition = TopicPartition(topic: journal, partition: index)
-            ends[partition] = try reader.range(of: partition).end
+            ends[partition] = try reader.rangeWhenLed(of: partition).end
         }
         let versions = TopicPartition(topic: versionsTopic, partition: 0)
-        ends[versions] = try reader.range(of: versions).end
+        ends[versions] = try reader.rangeWhenLed(of: versions).end
         try wait(for: "the journal to be read", seconds: 90, context: { "ends \(ends), \(state.withLock { $0.positions })" }) {
             state.withLock { state in state.problem != nil || ends.allSatisfy { (state.positions[$0] ?? 0) >= $1 } }
         }

@@ -103,7 +103,7 @@ final class Scene {
         var records: [StoredRecord] = []
         for index in 0..<(partitions ?? self.partitions) {
             let partition = TopicPartition(topic: topic, partition: index)
-            let (first, end) = try reader.range(of: partition)
+            let (first, end) = try reader.rangeWhenLed(of: partition)
             try reader.read(partition, from: first, end: end, progress: {}) { (raw: RawRecord) throws(TransportFailure) in
                 records.append(
                     StoredRecord(
@@ -125,7 +125,7 @@ final class Scene {
         let all = (inputs ?? self.inputs).flatMap { topic in
             (0..<partitions).map { TopicPartition(topic: topic, partition: $0) }
         }
-        let ends = try Dictionary(uniqueKeysWithValues: all.map { ($0, try reader.range(of: $0).end) })
+        let ends = try Dictionary(uniqueKeysWithValues: all.map { ($0, try reader.rangeWhenLed(of: $0).end) })
         var last: [TopicPartition: Int64] = [:]
         try wait(
             for: "everything to be committed", seconds: seconds,

@@ -1,5 +1,6 @@
 // Waiting for a condition, with a limit that says what did not come.
 import Foundation
+import Worker
 
 /// Something that a test relied on did not happen.
 struct Missing: Error, CustomStringConvertible {
@@ -18,6 +19,23 @@ func wait(
     while !(try condition()) {
         if Date() > limit { throw Missing("waited \(Int(seconds)) s for \(what)\n\(context())") }
         usleep(15_000)
+    }
+}
+
+extension LogReader {
+    /// Where a partition begins and ends, asked again while its leader moves.
+    func rangeWhenLed(of partition: TopicPartition) throws -> (first: Int64, end: Int64) {
+        var answer: (first: Int64, end: Int64)?
+        var problem: TransportFailure?
+        try wait(for: "a leader of \(partition)", seconds: 30, context: { "\(String(describing: problem))" }) {
+            do throws(TransportFailure) { answer = try range(of: partition) } catch {
+                guard case .retriable = error else { throw error }
+                problem = error
+            }
+            return answer != nil
+        }
+        guard let answer else { throw Missing("an answer for \(partition)") }
+        return answer
     }
 }
 
