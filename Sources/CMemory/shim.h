@@ -6,8 +6,9 @@
 
 #define RFMD_HUGE_PAGE ((size_t)2 << 20)
 
-// Zeroed memory that is touched when it is used first, aligned to a huge page; NULL if there is none. Freed by rfmd_pages_free.
-static inline void *rfmd_pages(size_t bytes) {
+// Zeroed memory that is touched when it is used first, aligned to a huge page; NULL if there is none. Behind the first `small` bytes
+// it comes in huge pages. Freed by rfmd_pages_free.
+static inline void *rfmd_pages(size_t bytes, size_t small) {
   size_t wanted = bytes + RFMD_HUGE_PAGE;
   uint8_t *raw = mmap(NULL, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (raw == MAP_FAILED) return NULL;
@@ -17,7 +18,7 @@ static inline void *rfmd_pages(size_t bytes) {
     uint8_t *end = (uint8_t *)(((uintptr_t)start + bytes + 4095) & ~(uintptr_t)4095);
     if (raw + wanted > end) munmap(end, raw + wanted - end);
   }
-  madvise(start, bytes, MADV_HUGEPAGE);
+  if (small < bytes) madvise(start + small, bytes - small, MADV_HUGEPAGE);
   return start;
 }
 

@@ -88,14 +88,13 @@ struct BenchEngine {
         let began = BenchEngine.seconds()
         let cpuBegan = BenchEngine.seconds(CLOCK_THREAD_CPUTIME_ID)
         // As a shard does with the records that it holds.
-        let ahead = Engine.prefetchDistances
         var chances = (0..<BenchEngine.window).map { _ in next() }
+        for chance in chances { announce(chance) }
         for number in 0..<events {
             let chance = chances[number & (BenchEngine.window - 1)]
-            chances[number & (BenchEngine.window - 1)] = next()
-            prefetch(chances[(number + ahead.slot) & (BenchEngine.window - 1)]) { engine.prefetchSlot($0) }
-            prefetch(chances[(number + ahead.row) & (BenchEngine.window - 1)]) { engine.prefetchRow($0) }
-            prefetch(chances[(number + ahead.entries) & (BenchEngine.window - 1)]) { engine.prefetchEntries($0) }
+            let coming = next()
+            chances[number & (BenchEngine.window - 1)] = coming
+            announce(coming)
             let customer = customer(chance)
             // One in eight buys.
             let kind: EngineInput.Kind = chance & 7 == 0 ? .purchase : .click
@@ -107,16 +106,16 @@ struct BenchEngine {
         figures.cpuSeconds = BenchEngine.seconds(CLOCK_THREAD_CPUTIME_ID) - cpuBegan
     }
 
-    /// Events that are made ahead; a power of two, larger than the engine's distances.
+    /// Events that are made ahead: a power of two, at least what the engine likes to know.
     private static let window = 32
 
     @inline(__always)
     private func customer(_ chance: UInt64) -> Int { Int(((chance >> 32) &* UInt64(customers)) >> 32) }
 
     @inline(__always)
-    private func prefetch(_ chance: UInt64, _ step: (UnsafeRawBufferPointer) -> Void) {
+    private func announce(_ chance: UInt64) {
         scratch.setCustomer(customer(chance))
-        step(scratch.customer)
+        engine.announce(scratch.customer)
     }
 
     @inline(__always)

@@ -34,6 +34,8 @@ struct CustomerRow: BitwiseCopyable {
     var rungs: (UInt8, UInt8, UInt8, UInt8)
     /// The version that decided last, by its number in the shard modulo 256.
     var version: UInt8
+    /// No click can change a decision about him before `due`.
+    var ignoresClicks: Bool
 
     @inline(__always)
     func rung(_ ladder: Int) -> UInt8 {

@@ -25,7 +25,7 @@ struct DeadlineWheel {
     private(set) var due = OrdinalSet()
 
     init() {
-        links = SegmentedArray(shift: 14)
+        links = SegmentedArray(shift: 18)
         heads = .allocate(capacity: DeadlineWheel.levels * 64)
         heads.initialize(repeating: DeadlineWheel.none, count: DeadlineWheel.levels * 64)
     }

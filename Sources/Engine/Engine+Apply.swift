@@ -17,6 +17,12 @@ extension Engine {
             preserve(ordinal)
             catchUpVersion(ordinal, row)
             while row.pointee.due <= instant { fireDeadline(ordinal, row) }
+            if input.kind == .click && input.clickDeduplication == 0 && row.pointee.ignoresClicks {
+                // The most frequent event by far: there is nothing to decide, and his entries are not looked at.
+                addClick(input.occurredAt, row, at: instant)
+                see(input.occurredAt, row)
+                return .accepted
+            }
             prune(row, at: instant)
         } else {
             if table.count >= Limits.customersPerShard { return .refused(.customers) }
@@ -33,12 +39,17 @@ extension Engine {
         case .click: outcome = click(input, row, at: instant)
         }
         if outcome != .duplicate {
-            row.pointee.firstSeen = min(row.pointee.firstSeen, input.occurredAt)
-            row.pointee.lastEvent = max(row.pointee.lastEvent, input.occurredAt)
+            see(input.occurredAt, row)
             decide(ordinal, row, at: instant, cause: .event, mute: input.mute, event: input.event)
         }
         wheel.update(ordinal, row)
         return outcome
+    }
+
+    @inline(__always)
+    private func see(_ occurredAt: Int64, _ row: UnsafeMutablePointer<CustomerRow>) {
+        row.pointee.firstSeen = min(row.pointee.firstSeen, occurredAt)
+        row.pointee.lastEvent = max(row.pointee.lastEvent, occurredAt)
     }
 
     private func start(_ row: UnsafeMutablePointer<CustomerRow>, _ input: EngineInput) {
@@ -229,7 +240,14 @@ extension Engine {
                 append(entry(.click, key: eventKey, time: instant, value: input.clickDeduplication), row)
             }
         }
-        let happened = min(input.occurredAt, instant)
+        addClick(input.occurredAt, row, at: instant)
+        return .accepted
+    }
+
+    /// activity(h), carried on from click to click: both sums are kept as of the latest click.
+    @inline(__always)
+    private func addClick(_ occurredAt: Int64, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) {
+        let happened = min(occurredAt, instant)
         let constants = rules.constants
         if row.pointee.activity0 < 0 {
             (row.pointee.activity0, row.pointee.activity1, row.pointee.activityAt) = (1, 1, happened)
@@ -243,7 +261,6 @@ extension Engine {
             row.pointee.activity0 += Exponential.exp2(-age / constants.halfLife0)
             row.pointee.activity1 += Exponential.exp2(-age / constants.halfLife1)
         }
-        return .accepted
     }
 
     // MARK: The longest window

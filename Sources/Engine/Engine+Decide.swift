@@ -14,9 +14,11 @@ extension Engine {
             ordinal: ordinal, instant: instant, cause: cause, mute: mute, event: event,
             recency: features.ordersTotal == 0 ? -1 : Int32(truncatingIfNeeded: features.recency))
         var due = Int64.max
+        var heedsClicks = false
         for ladder in 0..<rules.ladders.count {
-            let (rung, next) = rules.ladders[ladder].decide(features, rules.constants)
-            if let next { due = min(due, next) }
+            let (rung, until, heeds) = rules.ladders[ladder].decide(features, rules.constants)
+            due = min(due, until)
+            if heeds { heedsClicks = true }
             ladderTexts[ladder] = rules.ladders[ladder].text(ofRung: rung)
             let before = row.pointee.rung(ladder)
             if Int(before) != rung {
@@ -29,9 +31,12 @@ extension Engine {
             }
         }
         for warning in 0..<rules.warnings.count {
-            due = min(due, decideWarning(warning, row, features, decision))
+            let outlook = rules.warnings[warning].program.outlook(features, rules.constants)
+            due = min(due, decideWarning(warning, row, outlook, decision))
+            if outlook.heedsClicks { heedsClicks = true }
         }
         row.pointee.due = due
+        row.pointee.ignoresClicks = !heedsClicks
     }
 
     struct Decision {
@@ -52,11 +57,10 @@ extension Engine {
 
     /// Returns when this warning next needs a decision.
     private func decideWarning(
-        _ index: Int, _ row: UnsafeMutablePointer<CustomerRow>, _ features: Features, _ decision: Decision
+        _ index: Int, _ row: UnsafeMutablePointer<CustomerRow>, _ outlook: Outlook, _ decision: Decision
     ) -> Int64 {
         let warning = rules.warnings[index]
-        let (holds, change) = warning.program.nextChange(features, rules.constants)
-        let next = change ?? .max
+        let (holds, next) = (outlook.holds, outlook.until)
         let entry = find(.warning, warning.key, row)
         let cooled = entry.map { $0.pointee.time + warning.source.cooldown } ?? .min
         if let entry, entry.pointee.flags.contains(.open) {

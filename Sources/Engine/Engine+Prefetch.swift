@@ -1,22 +1,57 @@
 // Fetching what an event will need while earlier events are applied: a customer's state is three cache misses away.
 import CMemory
 
+/// The last customers who were announced, each on his way from the index to his entries.
+struct Lookahead {
+    /// A power of two, not less than the way is long.
+    private static let size = 32
+    private let hashes: UnsafeMutablePointer<UInt64>
+    private let rows: UnsafeMutablePointer<UnsafeMutablePointer<CustomerRow>?>
+    private var count = 0
+
+    init() {
+        hashes = .allocate(capacity: Lookahead.size)
+        hashes.initialize(repeating: 0, count: Lookahead.size)
+        rows = .allocate(capacity: Lookahead.size)
+        rows.initialize(repeating: nil, count: Lookahead.size)
+    }
+
+    func deallocate() {
+        hashes.deallocate()
+        rows.deallocate()
+    }
+
+    @inline(__always)
+    mutating func push(_ hash: UInt64) {
+        hashes[count & (Lookahead.size - 1)] = hash
+        count &+= 1
+    }
+
+    /// Of the customer who was announced `back` announcements ago, counted from 1.
+    @inline(__always)
+    func hash(_ back: Int) -> UInt64 { hashes[(count &- back) & (Lookahead.size - 1)] }
+
+    @inline(__always)
+    func row(_ back: Int) -> UnsafeMutablePointer<CustomerRow>? { rows[(count &- back) & (Lookahead.size - 1)] }
+
+    @inline(__always)
+    func setRow(_ back: Int, _ row: UnsafeMutablePointer<CustomerRow>?) { rows[(count &- back) & (Lookahead.size - 1)] = row }
+}
+
 extension Engine {
-    /// How many events ahead of `apply` each step of `prefetch` is worth taking; the steps build on each other.
-    package static let prefetchDistances = (slot: 24, row: 16, entries: 8)
+    /// How many events before its own an event's customer is best announced.
+    package static let lookahead = 24
+    /// Announcements after which the slot of the index has come, and the row.
+    private static let steps = (row: 9, entries: 17)
 
-    /// First step: the slot of the index. Changes nothing, like the other two.
+    /// Tells that an event of this customer comes soon. Changes nothing, and need not be true.
     @inline(__always)
-    package func prefetchSlot(_ customer: UnsafeRawBufferPointer) { table.prefetchSlot(table.hash(customer)) }
-
-    /// Second step: the customer's row.
-    @inline(__always)
-    package func prefetchRow(_ customer: UnsafeRawBufferPointer) { table.prefetchRow(table.hash(customer)) }
-
-    /// Third step: the customer's entries.
-    @inline(__always)
-    package func prefetchEntries(_ customer: UnsafeRawBufferPointer) {
-        guard let row = table.likelyRow(table.hash(customer)), row.pointee.entryCount > 0 else { return }
+    package func announce(_ customer: UnsafeRawBufferPointer) {
+        let hash = table.hash(customer)
+        table.prefetchSlot(hash)
+        ahead.push(hash)
+        ahead.setRow(Engine.steps.row, table.prefetchRow(ahead.hash(Engine.steps.row)))
+        guard let row = ahead.row(Engine.steps.entries), row.pointee.entryCount > 0 else { return }
         let entries = UnsafeRawPointer(store.pointer(row.pointee.entries))
         rfmd_prefetch(entries)
         if row.pointee.entryCount > 2 { rfmd_prefetch(entries + 64) }

@@ -105,7 +105,7 @@ extension Engine {
         buffer.append(row.activity0.bitPattern)
         buffer.append(row.activity1.bitPattern)
         buffer.append(row.agedCount)
-        for rung in [row.rungs.0, row.rungs.1, row.rungs.2, row.rungs.3, row.version] { buffer.append(rung) }
+        for rung in [row.rungs.0, row.rungs.1, row.rungs.2, row.rungs.3, row.version, row.ignoresClicks ? 1 : 0] { buffer.append(rung) }
         buffer.append(row.entryCount)
         if row.entryCount > 0 {
             buffer.append(
@@ -173,7 +173,7 @@ extension Engine {
         let start = reader.offset
         let ordinal = Int(try reader.read(UInt32.self))
         let idLength: UInt8 = try reader.read()
-        _ = try reader.readBytes(Int(idLength) + 7 * 8 + 2 * 8 + 4 + 5)
+        _ = try reader.readBytes(Int(idLength) + 7 * 8 + 2 * 8 + 4 + 6)
         let entryCount: UInt16 = try reader.read()
         _ = try reader.readBytes(Int(entryCount) * MemoryLayout<Entry>.stride)
         guard let restoring, idLength > 0, ordinal < restoring.expected, Int(entryCount) <= 1 << EntryStore.largestOrder else {
@@ -204,6 +204,7 @@ extension Engine {
         row.pointee.agedCount = try reader.read()
         row.pointee.rungs = (try reader.read(), try reader.read(), try reader.read(), try reader.read())
         row.pointee.version = try reader.read()
+        row.pointee.ignoresClicks = try reader.read(UInt8.self) == 1
         let entryCount: UInt16 = try reader.read()
         let bytes = try reader.readBytes(Int(entryCount) * MemoryLayout<Entry>.stride)
         guard isPossible(row.pointee, ordinal: ordinal, entries: bytes) else {

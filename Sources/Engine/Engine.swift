@@ -16,6 +16,7 @@ package final class Engine {
     var table: CustomerTable
     var store = EntryStore()
     var wheel = DeadlineWheel()
+    var ahead = Lookahead()
 
     package internal(set) var rules: Ruleset
     var names: RuleNames
@@ -84,6 +85,7 @@ package final class Engine {
         table.deallocate()
         store.deallocate()
         wheel.deallocate()
+        ahead.deallocate()
         windowValues.deallocate()
         ladderTexts.deallocate()
     }

@@ -2,7 +2,8 @@
 
 /// Blocks of 1, 2, 4 ... 16,384 entries. A block is named by the number of its first entry.
 struct EntryStore {
-    static let segmentShift = 16
+    /// A segment of entries is a whole number of huge pages.
+    private static let segmentShift = 18
     static let largestOrder = 14
     private static let none = UInt32.max
     /// In `states`: the block that begins here is free and has this order; otherwise 0.
@@ -35,12 +36,10 @@ struct EntryStore {
         var found = order
         while found <= EntryStore.largestOrder && free[found] == EntryStore.none { found += 1 }
         if found > EntryStore.largestOrder {
-            let first = UInt32(entries.capacity)
-            entries.grow(toHold: entries.capacity + 1)
-            states.grow(toHold: entries.capacity)
-            for block in stride(from: Int(first), to: entries.capacity, by: 1 << EntryStore.largestOrder) {
-                push(UInt32(block), order: EntryStore.largestOrder)
-            }
+            let first = UInt32(entries.reach)
+            entries.grow(toHold: entries.reach + (1 << EntryStore.largestOrder))
+            states.grow(toHold: entries.reach)
+            push(first, order: EntryStore.largestOrder)
             found = EntryStore.largestOrder
         }
         let block = free[found]

@@ -5,9 +5,11 @@ import CMemory
 struct SegmentedArray<Element: BitwiseCopyable> {
     private let shift: Int
     private let mask: Int
-    private(set) var segments: UnsafeMutablePointer<UnsafeMutablePointer<Element>>
+    private var segments: UnsafeMutablePointer<UnsafeMutablePointer<Element>>
     private var segmentCount = 0
     private var directoryCapacity = 64
+    /// How many values it was asked to hold.
+    private(set) var reach = 0
 
     init(shift: Int) {
         self.shift = shift
@@ -15,10 +17,10 @@ struct SegmentedArray<Element: BitwiseCopyable> {
         segments = .allocate(capacity: directoryCapacity)
     }
 
-    var capacity: Int { segmentCount << shift }
+    private var capacity: Int { segmentCount << shift }
 
-    /// Bytes taken from the system.
-    var bytes: Int { (segmentCount << shift) * MemoryLayout<Element>.stride }
+    /// Bytes in use.
+    var bytes: Int { reach * MemoryLayout<Element>.stride }
 
     @inline(__always)
     func pointer(_ index: Int) -> UnsafeMutablePointer<Element> { segments[index >> shift] + (index & mask) }
@@ -30,6 +32,8 @@ struct SegmentedArray<Element: BitwiseCopyable> {
     }
 
     mutating func grow(toHold count: Int) {
+        if count <= reach { return }
+        reach = count
         while capacity < count {
             if segmentCount == directoryCapacity {
                 let larger = UnsafeMutablePointer<UnsafeMutablePointer<Element>>.allocate(capacity: directoryCapacity * 2)
@@ -45,10 +49,12 @@ struct SegmentedArray<Element: BitwiseCopyable> {
 
     private var segmentBytes: Int { MemoryLayout<Element>.stride << shift }
 
-    /// Large ones come as pages of their own: they cost nothing before they are used, and few of them cover much.
+    /// Large ones come as pages of their own, which cost nothing before they are touched. The first ones of an array are small, so that
+    /// a shard with few customers stays small; later ones are huge, so that the processor finds any of them without a walk.
     private func newSegment() -> UnsafeMutablePointer<Element> {
-        if segmentBytes >= SegmentedArray.pagesFrom {
-            guard let pages = rfmd_pages(segmentBytes) else { preconditionFailure("the system has no memory left") }
+        if segmentBytes >= pagesFrom {
+            let small = segmentCount == 0 ? smallBytes : 0
+            guard let pages = rfmd_pages(segmentBytes, small) else { preconditionFailure("the system has no memory left") }
             return pages.bindMemory(to: Element.self, capacity: 1 << shift)
         }
         let memory = UnsafeMutableRawPointer.allocate(byteCount: segmentBytes, alignment: 64)
@@ -56,11 +62,12 @@ struct SegmentedArray<Element: BitwiseCopyable> {
         return memory.bindMemory(to: Element.self, capacity: 1 << shift)
     }
 
-    private static var pagesFrom: Int { 1 << 20 }
+    private var pagesFrom: Int { 1 << 21 }
+    private var smallBytes: Int { 1 << 21 }
 
     func deallocate() {
         for segment in 0..<segmentCount {
-            if segmentBytes >= SegmentedArray.pagesFrom {
+            if segmentBytes >= pagesFrom {
                 rfmd_pages_free(segments[segment], segmentBytes)
             } else {
                 segments[segment].deallocate()

@@ -1,46 +1,56 @@
 // For every rule the next instant at which it can change if nothing happens: what makes silence an event.
 import Model
 
-extension Program {
-    /// A lower bound, later than `features.instant`, of the first instant at which the rule does not hold as it holds now; nil if
-    /// it stays as it is. Exact for one comparison of a moving feature; a comparison of windows answers with the next order that leaves.
-    package func nextChange(_ features: Features, _ constants: RuleConstants) -> (holds: Bool, at: Int64?) {
-        let (holds, at) = change(root, features, constants)
-        return (holds, at == .max ? nil : at)
-    }
+/// What a rule says, and how long it surely says so if no purchase or refund comes.
+package struct Outlook {
+    package var holds: Bool
+    /// A lower bound, later than the instant asked about, of the first instant at which the rule does not hold as it holds now;
+    /// Int64.max if it stays as it is. Exact for one comparison of a moving feature; a comparison of windows answers with the next
+    /// order that leaves.
+    package var until: Int64
+    /// A click may change it sooner. False: whatever clicks come, it stays as it is until then.
+    package var heedsClicks: Bool
+}
 
-    /// Int64.max stands for never.
-    private func change(_ number: Int, _ features: Features, _ constants: RuleConstants) -> (holds: Bool, at: Int64) {
+extension Program {
+    /// What the rule says at `features.instant`, and until when it goes on saying so.
+    package func outlook(_ features: Features, _ constants: RuleConstants) -> Outlook { outlook(root, features, constants) }
+
+    private func outlook(_ number: Int, _ features: Features, _ constants: RuleConstants) -> Outlook {
         let node = pointer(number)
         switch node.pointee.kind {
-        case .always, .never: return (node.pointee.kind == .always, .max)
+        case .always, .never: return Outlook(holds: node.pointee.kind == .always, until: .max, heedsClicks: false)
         case .not:
-            let inner = change(Int(node.pointee.left), features, constants)
-            return (!inner.holds, inner.at)
+            var inner = outlook(Int(node.pointee.left), features, constants)
+            inner.holds.toggle()
+            return inner
         case .and, .or:
-            // `decisive` is the value of one side that decides alone. As long as a decisive side keeps it, nothing changes: two
-            // of them hold out until the later of their changes.
+            // A side that clicks move is slower to decide, too: it comes second.
+            let isBusyFirst = pointer(Int(node.pointee.left)).pointee.heedsClicks && !pointer(Int(node.pointee.right)).pointee.heedsClicks
+            let first = Int(isBusyFirst ? node.pointee.right : node.pointee.left)
+            let second = Int(isBusyFirst ? node.pointee.left : node.pointee.right)
+            // `decisive` is the value of one side that decides alone. As long as a decisive side keeps it, nothing changes.
             let decisive = node.pointee.kind == .or
-            // A side that is slow to decide comes second, and not at all if the other decides: then the rule is looked at again
-            // when that one changes, which is no later than the rule can.
-            let isSlowFirst =
-                pointer(Int(node.pointee.left)).pointee.decays && !pointer(Int(node.pointee.right)).pointee.decays
-            let left = change(Int(isSlowFirst ? node.pointee.right : node.pointee.left), features, constants)
-            let second = Int(isSlowFirst ? node.pointee.left : node.pointee.right)
-            if left.holds == decisive && pointer(second).pointee.decays { return left }
-            let right = change(second, features, constants)
-            switch (left.holds == decisive, right.holds == decisive) {
-            case (true, true): return (decisive, max(left.at, right.at))
-            case (true, false): return (decisive, left.at)
-            case (false, true): return (decisive, right.at)
-            case (false, false): return (!decisive, min(left.at, right.at))
+            let one = outlook(first, features, constants)
+            // Then the rule is looked at again when that side changes, which is no later than the rule can, and until then no click
+            // has a bearing on it.
+            if one.holds == decisive && pointer(second).pointee.heedsClicks { return one }
+            let other = outlook(second, features, constants)
+            switch (one.holds == decisive, other.holds == decisive) {
+            // Two decisive sides hold out until the later of their changes.
+            case (true, true):
+                return Outlook(holds: decisive, until: max(one.until, other.until), heedsClicks: one.heedsClicks || other.heedsClicks)
+            case (true, false): return one
+            case (false, true): return other
+            case (false, false):
+                return Outlook(holds: !decisive, until: min(one.until, other.until), heedsClicks: one.heedsClicks || other.heedsClicks)
             }
         case .compareText:
-            return (holds(number, features, constants), .max)
+            return Outlook(holds: holds(number, features, constants), until: .max, heedsClicks: false)
         case .compareExact, .compareInexact:
             var at = node.pointee.windows == 0 ? Int64.max : nextWindowChange(node.pointee.windows, features, constants)
             if node.pointee.mover >= 0 { at = min(at, crossing(node.pointee, features, constants)) }
-            return (holds(number, features, constants), at)
+            return Outlook(holds: holds(number, features, constants), until: at, heedsClicks: node.pointee.heedsClicks)
         default: preconditionFailure("a value is no condition")
         }
     }

@@ -43,6 +43,14 @@ package enum Feature: UInt8, Sendable, CaseIterable {
         }
     }
 
+    /// True if a click moves it, and not only time, purchases and refunds.
+    var heedsClicks: Bool {
+        switch self {
+        case .idle, .activity, .activityTrend: true
+        case .orders, .spend, .averageOrder, .ordersTotal, .spendTotal, .recency, .sinceOrder, .typicalGap, .ladder: false
+        }
+    }
+
     /// True if it is a whole number whenever it is there.
     var isWhole: Bool {
         switch self {
@@ -137,8 +145,8 @@ package struct Node: Sendable {
     /// A comparison of a whole feature (`feature`, `index`) with the constant `limit`.
     var isWhole = false
     var limit: Int64 = 0
-    /// A condition with a decaying feature in it, which is slow to decide.
-    var decays = false
+    /// A click moves a feature in it.
+    var heedsClicks = false
     /// A literal number, which may become money.
     var isLiteral = false
     var numeratorBits = 0

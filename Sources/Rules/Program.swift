@@ -90,7 +90,7 @@ package final class Program: @unchecked Sendable {
     /// Marks what evaluation can do in a short way. Operands come first.
     private func mark(_ node: inout Node) {
         let operands = [node.left, node.right].filter { $0 >= 0 }.map { nodes[Int($0)] }
-        node.decays = node.kind == .compareInexact || operands.contains { $0.decays }
+        node.heedsClicks = (node.kind == .feature && node.feature.heedsClicks) || operands.contains { $0.heedsClicks }
         guard node.kind == .compareExact, operands[0].kind == .feature, operands[1].kind == .constant else { return }
         guard operands[0].feature.isWhole, operands[1].constant.denominator == 1 else { return }
         guard let limit = Int64(exactly: operands[1].constant.numerator) else { return }

@@ -64,15 +64,17 @@ package final class Ladder: Sendable {
         self.texts = texts
     }
 
-    /// The first rung whose rule holds, and the next instant at which that can change (nil: never by itself).
-    package func decide(_ features: Features, _ constants: RuleConstants) -> (rung: Int, next: Int64?) {
-        var next: Int64?
+    /// The first rung whose rule holds, and how long that is sure to stay.
+    package func decide(_ features: Features, _ constants: RuleConstants) -> (rung: Int, until: Int64, heedsClicks: Bool) {
+        var until = Int64.max
+        var heedsClicks = false
         for rung in 0..<programs.count {
-            let (holds, change) = programs[rung].nextChange(features, constants)
-            if let change { next = min(next ?? .max, change) }
-            if holds { return (rung, next) }
+            let outlook = programs[rung].outlook(features, constants)
+            until = min(until, outlook.until)
+            if outlook.heedsClicks { heedsClicks = true }
+            if outlook.holds { return (rung, until, heedsClicks) }
         }
-        return (programs.count, next)
+        return (programs.count, until, heedsClicks)
     }
 
     package func text(ofRung rung: Int) -> Int32 { texts[rung] }

@@ -243,14 +243,15 @@ final class Shard {
         var counts = RecordCounts()
         let starts = inputs.map(\.head)
         var at = starts
+        var announced = starts
         let ends = zip(inputs, slice.ranges).map { input, range in
             // Records are in offset order; those of the slice come first.
             range.isEmpty ? input.head : input.head + input.records[input.head...].prefix { $0.offset < range.upperBound }.count
         }
         while let input = inputs.count == 1 ? (at[0] < ends[0] ? 0 : nil) : next(at, ends, slice.reading) {
             let record = inputs[input].records[at[input]]
-            prefetch(inputs[input].records, after: at[input], before: ends[input])
             at[input] += 1
+            announce(inputs[input].records, &announced[input], upTo: min(ends[input], at[input] + Engine.lookahead))
             let disposition = apply(record, input, slice.reading, headers)
             counts.count(disposition)
             if case .rejected(let rejection) = disposition { reject(record, input, rejection, headers) }
@@ -273,11 +274,11 @@ final class Shard {
 
     /// The key of a usable record is its customer's id.
     @inline(__always)
-    private func prefetch(_ records: [RawRecord], after at: Int, before end: Int) {
-        let (slot, row, entries) = Engine.prefetchDistances
-        if at + slot < end, let key = records[at + slot].key { engine.prefetchSlot(key) }
-        if at + row < end, let key = records[at + row].key { engine.prefetchRow(key) }
-        if at + entries < end, let key = records[at + entries].key { engine.prefetchEntries(key) }
+    private func announce(_ records: [RawRecord], _ announced: inout Int, upTo end: Int) {
+        while announced < end {
+            if let key = records[announced].key { engine.announce(key) }
+            announced += 1
+        }
     }
 
     private func apply(_ record: RawRecord, _ input: Int, _ reading: Int64, _ headers: (RawRecord) -> [RecordHeader]) -> Disposition {

@@ -45,7 +45,7 @@ import Testing
         features.lastEvent = Limits.earliestTime
         let constants = RuleConstants(zone: .utc, windows: scope.windows, halfLives: scope.halfLives)
         // It traps if a number leaves Int128.
-        let change = program.nextChange(features, constants)
+        let change = program.outlook(features, constants)
         #expect(change.holds == program.holds(features, constants))
     }
 

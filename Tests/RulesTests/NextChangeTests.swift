@@ -30,25 +30,25 @@ import Testing
         var now = start
         // From change to change, as deadlines do.
         for _ in 0..<6 {
-            var result: (holds: Bool, at: Int64?) = (false, nil)
+            var result = Outlook(holds: false, until: .max, heedsClicks: false)
             customer.withFeatures(at: now, scope: scope) { features, constants in
-                result = program.nextChange(features, constants)
+                result = program.outlook(features, constants)
                 #expect(result.holds == program.holds(features, constants), "seed \(seed): \(rule.text)")
             }
-            let ends = result.at ?? now + 800 * NextChangeTests.day
+            let ends = result.until == .max ? now + 800 * NextChangeTests.day : result.until
             #expect(ends > now, "seed \(seed): \(rule.text)")
             for instant in NextChangeTests.samples(from: now, to: ends, customer, &generator.random) {
                 // The second implementation may meet numbers that it cannot hold: then it says nothing.
                 guard let expected = try? rule.holds(customer, at: instant), expected != .close else { continue }
                 if (expected == .yes) != result.holds {
                     Issue.record(
-                        "seed \(seed), zone \(zone.name): '\(rule.text)' is \(result.holds) at \(CivilTime.text(now)) until \(result.at.map(CivilTime.text) ?? "ever"), and \(expected) at \(CivilTime.text(instant))"
+                        "seed \(seed), zone \(zone.name): '\(rule.text)' is \(result.holds) at \(CivilTime.text(now)) until \(result.until == .max ? "ever" : CivilTime.text(result.until)), and \(expected) at \(CivilTime.text(instant))"
                     )
                     return
                 }
             }
-            guard let at = result.at else { return }
-            now = at
+            if result.until == .max { return }
+            now = result.until
         }
     }
 
@@ -105,11 +105,11 @@ import Testing
             customer.lastEvent = now - 5
             var scope = scope()
             let program = try Program(rule, scope: &scope)
-            var at: Int64?
-            var before = false
-            customer.withFeatures(at: now, scope: scope) { (before, at) = program.nextChange($0, $1) }
-            let change = try #require(at, "\(rule)")
-            for (instant, expected) in [(change - 1, before), (change, !before)] {
+            var outlook = Outlook(holds: false, until: .max, heedsClicks: false)
+            customer.withFeatures(at: now, scope: scope) { outlook = program.outlook($0, $1) }
+            let change = outlook.until
+            try #require(change != .max, "\(rule)")
+            for (instant, expected) in [(change - 1, outlook.holds), (change, !outlook.holds)] {
                 customer.withFeatures(at: instant, scope: scope) { features, constants in
                     #expect(
                         program.holds(features, constants) == expected,
@@ -135,7 +135,7 @@ import Testing
         var scope = scope()
         let program = try Program(rule, scope: &scope)
         customer.withFeatures(at: 1_761_000_000_000, scope: scope) {
-            #expect(program.nextChange($0, $1).at == nil, "\(rule)")
+            #expect(program.outlook($0, $1).until == .max, "\(rule)")
         }
     }
 

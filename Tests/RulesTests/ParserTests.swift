@@ -48,7 +48,7 @@ func expectProblem(_ marked: String, _ message: String, sourceLocation: SourceLo
         let customer = Customer(zone: .utc)
         customer.withFeatures(at: 0, scope: scope) { features, constants in
             #expect(program.holds(features, constants) == expected, "\(rule)")
-            #expect(program.nextChange(features, constants).at == nil)
+            #expect(program.outlook(features, constants).until == .max)
         }
     }
 

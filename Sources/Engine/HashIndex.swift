@@ -1,0 +1,150 @@
+// From the hash of a customer's id to his ordinal: linear hashing, which grows by one bucket at a time.
+import CMemory
+
+/// Litwin, "Linear hashing: a new tool for file and table addressing" (1980). Buckets are split in two one after the other, one every
+/// few insertions, so that no insertion takes long and no id is hashed again. A bucket is one cache line of eight slots, filled from
+/// the first on; one that is full goes on in an overflow bucket. A slot holds the low half of the hash, whose lowest bits choose the
+/// bucket, and ordinal + 1; 0 is an empty slot.
+struct HashIndex {
+    private typealias Slots = UnsafeMutablePointer<UInt64>
+    private static let slotsPerBucket = 8
+    /// In the last slot of a bucket that goes on: this bit, and the number of the overflow bucket.
+    private static let link: UInt64 = 1 << 31
+    private static let low: UInt64 = (1 << 32) - 1
+    /// Twice the customers per bucket: with more there is less to hold, and more overflows.
+    private static let doubleLoad = 11
+
+    private var buckets: SegmentedArray<UInt64>
+    private var overflows: SegmentedArray<UInt64>
+    private var bucketCount = 1
+    /// The largest power of two that is not above `bucketCount`, less 1.
+    private var mask = 0
+    private var count = 0
+    /// Overflow buckets are counted from 1, and the first slot of a free one names the next free one; 0 is none.
+    private var overflowCount = 0
+    private var freeOverflow = 0
+
+    init() {
+        buckets = SegmentedArray(shift: 18)
+        overflows = SegmentedArray(shift: 15)
+        buckets.grow(toHold: HashIndex.slotsPerBucket)
+    }
+
+    var bytes: Int { buckets.bytes + overflows.bytes }
+
+    func deallocate() {
+        buckets.deallocate()
+        overflows.deallocate()
+    }
+
+    /// The bucket of a hash: chosen by one bit more where a bucket was split already.
+    @inline(__always)
+    private func home(_ hash: UInt64) -> Int {
+        let wide = Int(truncatingIfNeeded: hash & HashIndex.low) & (2 * mask + 1)
+        return wide < bucketCount ? wide : wide & mask
+    }
+
+    @inline(__always)
+    private func bucket(_ number: Int) -> Slots { buckets.pointer(number * HashIndex.slotsPerBucket) }
+
+    private func overflow(_ number: Int) -> Slots { overflows.pointer(number * HashIndex.slotsPerBucket) }
+
+    @inline(__always)
+    private static func next(_ slot: UInt64) -> Int { Int(slot & (link - 1)) }
+
+    @inline(__always)
+    func prefetch(_ hash: UInt64) { rfmd_prefetch(bucket(home(hash))) }
+
+    /// The ordinal with this hash for which `matches` is true.
+    @inline(__always)
+    func find(_ hash: UInt64, matches: (Int) -> Bool) -> Int? {
+        var slots = bucket(home(hash))
+        var at = 0
+        while at < HashIndex.slotsPerBucket {
+            let slot = slots[at]
+            if slot == 0 { return nil }
+            if slot & HashIndex.link != 0 {
+                slots = overflow(HashIndex.next(slot))
+                at = 0
+                continue
+            }
+            if slot >> 32 == hash & HashIndex.low {
+                let ordinal = Int(slot & HashIndex.low) - 1
+                if matches(ordinal) { return ordinal }
+            }
+            at += 1
+        }
+        return nil
+    }
+
+    mutating func insert(_ hash: UInt64, _ ordinal: Int) {
+        count += 1
+        if count * 2 > bucketCount * HashIndex.doubleLoad { split() }
+        append(hash << 32 | UInt64(ordinal + 1), to: home(hash))
+    }
+
+    private mutating func append(_ entry: UInt64, to number: Int) {
+        var slots = bucket(number)
+        var at = 0
+        while slots[at] != 0 {
+            if slots[at] & HashIndex.link != 0 {
+                slots = overflow(HashIndex.next(slots[at]))
+                at = 0
+            } else if at == HashIndex.slotsPerBucket - 1 {
+                let added = addOverflow()
+                overflow(added)[0] = slots[at]
+                slots[at] = HashIndex.link | UInt64(added)
+            } else {
+                at += 1
+            }
+        }
+        slots[at] = entry
+    }
+
+    private mutating func addOverflow() -> Int {
+        if freeOverflow != 0 {
+            let number = freeOverflow
+            freeOverflow = Int(overflow(number)[0])
+            overflow(number)[0] = 0
+            return number
+        }
+        overflowCount += 1
+        overflows.grow(toHold: (overflowCount + 1) * HashIndex.slotsPerBucket)
+        return overflowCount
+    }
+
+    /// Deals the entries of the next bucket out over itself and a new one.
+    private mutating func split() {
+        let from = bucketCount & mask
+        bucketCount += 1
+        buckets.grow(toHold: bucketCount * HashIndex.slotsPerBucket)
+        if bucketCount == 2 * (mask + 1) { mask = 2 * mask + 1 }
+        var entries: [UInt64] = []
+        take(from, into: &entries)
+        for entry in entries { append(entry, to: home(entry >> 32)) }
+    }
+
+    /// Empties a bucket and those in which it goes on.
+    private mutating func take(_ number: Int, into entries: inout [UInt64]) {
+        var slots = bucket(number)
+        var overflowing = 0
+        while true {
+            var following = 0
+            for at in 0..<HashIndex.slotsPerBucket {
+                if slots[at] & HashIndex.link != 0 {
+                    following = HashIndex.next(slots[at])
+                } else if slots[at] != 0 {
+                    entries.append(slots[at])
+                }
+                slots[at] = 0
+            }
+            if overflowing != 0 {
+                slots[0] = UInt64(freeOverflow)
+                freeOverflow = overflowing
+            }
+            if following == 0 { return }
+            overflowing = following
+            slots = overflow(following)
+        }
+    }
+}
