@@ -215,15 +215,15 @@ extension Engine {
         let eventKey = eventKey(input, orderKey: orderKey, space: 2)
         let seen = entry(.seen, key: eventKey, time: input.occurredAt, value: Int64(bitPattern: orderKey))
         let wiped: Entry.Flags = input.amount == nil ? .wiped : []
+        // Whatever time it names now: what waits, or was netted, is known by its event id.
+        if wasSeen(eventKey, row) { return .duplicate }
         if let order = find(.order, orderKey, row) {
-            if wasSeen(eventKey, row) { return .duplicate }
             order.pointee.value -= input.amount ?? 0
             order.pointee.flags.formUnion([.refunded, wiped])
             append(seen, row)
             return .accepted
         }
         guard isInside(input.occurredAt, at: instant) else { return .accepted }
-        if wasSeen(eventKey, row) { return .duplicate }
         append(entry(.pendingRefund, key: orderKey, time: input.occurredAt, value: input.amount ?? 0, flags: wiped), row)
         append(seen, row)
         return .unmatchedRefund
