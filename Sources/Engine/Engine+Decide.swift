@@ -15,11 +15,14 @@ extension Engine {
             recency: features.ordersTotal == 0 ? -1 : Int32(truncatingIfNeeded: features.recency))
         var due = Int64.max
         var heedsClicks = false
-        for ladder in 0..<rules.ladders.count {
-            let (rung, until, heeds) = rules.ladders[ladder].decide(features, rules.constants)
+        // Outlives the decision: whoever is applied here holds the engine, which holds the rules.
+        let table = rules.decisions
+        for ladder in 0..<table.ladders.count {
+            let code = table.ladders[ladder]
+            let (rung, until, heeds) = code.decide(features, rules.constants)
             due = min(due, until)
             if heeds { heedsClicks = true }
-            ladderTexts[ladder] = rules.ladders[ladder].text(ofRung: rung)
+            ladderTexts[ladder] = code.text(ofRung: rung)
             let before = row.pointee.rung(ladder)
             if Int(before) != rung {
                 row.pointee.setRung(ladder, UInt8(rung))
@@ -30,9 +33,9 @@ extension Engine {
                 }
             }
         }
-        for warning in 0..<rules.warnings.count {
-            let outlook = rules.warnings[warning].program.outlook(features, rules.constants)
-            due = min(due, decideWarning(warning, row, outlook, decision))
+        for warning in 0..<table.warnings.count {
+            let outlook = table.warnings[warning].rule.outlook(features, rules.constants)
+            due = min(due, decideWarning(warning, table.warnings[warning], row, outlook, decision))
             if outlook.heedsClicks { heedsClicks = true }
         }
         row.pointee.due = due
@@ -57,12 +60,12 @@ extension Engine {
 
     /// Returns when this warning next needs a decision.
     private func decideWarning(
-        _ index: Int, _ row: UnsafeMutablePointer<CustomerRow>, _ outlook: Outlook, _ decision: Decision
+        _ index: Int, _ warning: WarningCode, _ row: UnsafeMutablePointer<CustomerRow>, _ outlook: Outlook,
+        _ decision: Decision
     ) -> Int64 {
-        let warning = rules.warnings[index]
         let (holds, next) = (outlook.holds, outlook.until)
         let entry = find(.warning, warning.key, row)
-        let cooled = entry.map { $0.pointee.time + warning.source.cooldown } ?? .min
+        let cooled = entry.map { $0.pointee.time + warning.cooldown } ?? .min
         if let entry, entry.pointee.flags.contains(.open) {
             if holds { return next }
             let raiseMuted = entry.pointee.flags.contains(.muted)

@@ -12,7 +12,7 @@ package struct Outlook {
     package var heedsClicks: Bool
 }
 
-extension Program {
+extension Code {
     /// What the rule says at `features.instant`, and until when it goes on saying so.
     package func outlook(_ features: Features, _ constants: RuleConstants) -> Outlook { outlook(root, features, constants) }
 
@@ -172,8 +172,8 @@ extension Program {
             value = at.index == 0 ? features.activity0 : features.activity1
             halvingsPerMillisecond = 1 / (at.index == 0 ? constants.halfLife0 : constants.halfLife1)
         } else {
-            value = Program.trendAtReference(features, constants)
-            halvingsPerMillisecond = Program.trendRate(constants)
+            value = Code.trendAtReference(features, constants)
+            halvingsPerMillisecond = Code.trendRate(constants)
         }
         let estimate = target > 0 && value > 0 ? Exponential.log2(value / target) / halvingsPerMillisecond : 0
         return flip(of: comparison, near: estimate, features, constants)

@@ -71,10 +71,11 @@ package final class RuleConstants: Sendable {
     }
 }
 
+/// Owns the nodes of one rule.
 package final class Program: @unchecked Sendable {
     /// Written once in `init`, only read after.
     let nodes: UnsafeMutableBufferPointer<Node>
-    let root: Int
+    package let code: Code
 
     /// Parses and checks `text`. `scope` learns the windows and texts that it names.
     package init(_ text: String, scope: inout RuleScope) throws(RuleProblem) {
@@ -83,7 +84,7 @@ package final class Program: @unchecked Sendable {
         scope = parser.scope
         nodes = .allocate(capacity: parser.nodes.count)
         _ = nodes.initialize(from: parser.nodes)
-        root = parser.nodes.count - 1
+        code = Code(nodes: UnsafePointer(nodes.baseAddress!), root: parser.nodes.count - 1)
         for number in nodes.indices { mark(&nodes[number]) }
     }
 
@@ -103,11 +104,19 @@ package final class Program: @unchecked Sendable {
     package var windows: UInt32 { nodes.reduce(0) { $0 | $1.windows } }
 
     package func holds(_ features: Features, _ constants: RuleConstants) -> Bool {
-        holds(root, features, constants)
+        code.holds(code.root, features, constants)
     }
 
+    package func outlook(_ features: Features, _ constants: RuleConstants) -> Outlook { code.outlook(features, constants) }
+}
+
+/// The nodes of a rule as plain memory, which no reference is counted for; valid as long as its program.
+package struct Code: BitwiseCopyable, @unchecked Sendable {
+    let nodes: UnsafePointer<Node>
+    let root: Int
+
     @inline(__always)
-    func pointer(_ number: Int) -> UnsafePointer<Node> { UnsafePointer(nodes.baseAddress.unsafelyUnwrapped + number) }
+    func pointer(_ number: Int) -> UnsafePointer<Node> { nodes + number }
 
     func holds(_ number: Int, _ features: Features, _ constants: RuleConstants) -> Bool {
         // A pointer: a node is too long to copy at each step.
@@ -236,7 +245,7 @@ package final class Program: @unchecked Sendable {
             return (node.index == 0 ? features.activity0 : features.activity1) * Exponential.exp2(-age / halfLife)
         }
         if features.activity0 < 0 { return .nan }
-        return Program.trendAtReference(features, constants) * Exponential.exp2(-age * Program.trendRate(constants))
+        return Code.trendAtReference(features, constants) * Exponential.exp2(-age * Code.trendRate(constants))
     }
 
     static func trendAtReference(_ features: Features, _ constants: RuleConstants) -> Double {

@@ -55,29 +55,15 @@ package final class Ladder: Sendable {
     package let source: LadderSource
     /// One per rung but the last.
     let programs: [Program]
-    /// Text number of each rung's name.
-    let texts: [Int32]
+    package let code: LadderCode
 
     init(source: LadderSource, programs: [Program], texts: [Int32]) {
         self.source = source
         self.programs = programs
-        self.texts = texts
+        code = LadderCode(programs.map(\.code), texts)
     }
 
-    /// The first rung whose rule holds, and how long that is sure to stay.
-    package func decide(_ features: Features, _ constants: RuleConstants) -> (rung: Int, until: Int64, heedsClicks: Bool) {
-        var until = Int64.max
-        var heedsClicks = false
-        for rung in 0..<programs.count {
-            let outlook = programs[rung].outlook(features, constants)
-            until = min(until, outlook.until)
-            if outlook.heedsClicks { heedsClicks = true }
-            if outlook.holds { return (rung, until, heedsClicks) }
-        }
-        return (programs.count, until, heedsClicks)
-    }
-
-    package func text(ofRung rung: Int) -> Int32 { texts[rung] }
+    deinit { code.deallocate() }
 }
 
 package final class Warning: Sendable {
@@ -97,6 +83,8 @@ package final class Warning: Sendable {
 package final class Ruleset: Sendable {
     package let ladders: [Ladder]
     package let warnings: [Warning]
+    /// The same as plain memory, for decisions; valid as long as the ruleset.
+    package let decisions: DecisionTable
     package let constants: RuleConstants
     package let currencyExponent: Int
     /// Days; never below Limits.leastLongestWindow.
@@ -117,11 +105,14 @@ package final class Ruleset: Sendable {
         if scope.windows.isEmpty { scope.windows = [Limits.leastLongestWindow] }
         self.ladders = ladders
         self.warnings = warnings
+        decisions = DecisionTable(ladders, warnings)
         constants = RuleConstants(zone: zone, windows: scope.windows, halfLives: halfLives)
         self.currencyExponent = currencyExponent
         longestWindow = max(Limits.leastLongestWindow, scope.windows.max() ?? 0)
         texts = scope.texts
     }
+
+    deinit { decisions.deallocate() }
 
     /// Every rule that is refused, in the order of the sources.
     package static func problems(

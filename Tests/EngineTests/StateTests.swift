@@ -141,6 +141,31 @@ import Testing
         #expect(store.bytes == bytes, "seed \(seed): blocks were not joined")
     }
 
+    /// Every ordinal is found by its hash, also where many hashes are alike in the bits that choose a bucket, and none by another.
+    @Test(arguments: [UInt64.max, 0xFFFF_FFFF, 0x3F, 0x7_0000_0007])
+    func indexFindsWhatWasInserted(mask: UInt64) {
+        var random = RandomSource(seed: mask)
+        var index = HashIndex()
+        defer { index.deallocate() }
+        var hashes: [UInt64] = []
+        for ordinal in 0..<(mask == 0x3F ? 3_000 : 60_000) {
+            let hash = UInt64(bitPattern: random.int64(.min ... .max)) & mask
+            index.insert(hash, ordinal)
+            hashes.append(hash)
+            let earlier = random.int(0...ordinal)
+            #expect(index.find(hashes[earlier]) { $0 == earlier } == earlier)
+        }
+        for (ordinal, hash) in hashes.enumerated() {
+            #expect(index.find(hash) { $0 == ordinal } == ordinal)
+            // Candidates have the same low half.
+            _ = index.find(hash) { candidate in
+                #expect(hashes[candidate] & 0xFFFF_FFFF == hash & 0xFFFF_FFFF)
+                return false
+            }
+        }
+        #expect(index.bytes < 40 * hashes.count + 100_000)
+    }
+
     @Test func orderIsTheSmallestThatHolds() {
         for count in 1...1_025 {
             let order = EntryStore.order(for: count)

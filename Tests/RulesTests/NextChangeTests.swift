@@ -59,6 +59,40 @@ import Testing
         return random.pick(zone.transitions) + random.int64(-2 * day...day)
     }
 
+    /// A rule that says that it heeds no click keeps its word: whatever clicks come, it stays as it is until then.
+    @Test(arguments: 0..<20)
+    func clicksThatAreNotHeededChangeNothing(block: Int) throws {
+        var unheeded = 0
+        for seed in block * 50..<(block + 1) * 50 {
+            var generator = RuleGenerator(seed: UInt64(1_000_000 + seed))
+            let zone = generator.random.pick(TestZones.all)
+            let now = NextChangeTests.start(zone, &generator.random)
+            var customer = generator.customer(zone: zone, now: now)
+            let rule = generator.condition()
+            var scope = scope()
+            guard let program = try? Program(rule.text, scope: &scope) else { continue }
+            var outlook = Outlook(holds: false, until: .max, heedsClicks: true)
+            customer.withFeatures(at: now, scope: scope) { outlook = program.outlook($0, $1) }
+            if outlook.heedsClicks { continue }
+            unheeded += 1
+            let ends = min(outlook.until, now + 400 * NextChangeTests.day)
+            var at = now
+            for _ in 0..<12 {
+                at = generator.random.int64(at...max(at, ends - 1))
+                customer.clicks.append(at)
+                customer.lastEvent = max(customer.lastEvent, at)
+                for instant in [at, ends - 1] where instant >= at && instant < ends {
+                    customer.withFeatures(at: instant, scope: scope) { features, constants in
+                        #expect(
+                            program.holds(features, constants) == outlook.holds,
+                            "seed \(seed), zone \(zone.name): '\(rule.text)' at \(CivilTime.text(instant))")
+                    }
+                }
+            }
+        }
+        #expect(unheeded > 5)
+    }
+
     /// `from`, the last millisecond before `to`, and between them the edges of days, what customers' own times suggest, and some more.
     private static func samples(from: Int64, to: Int64, _ customer: Customer, _ random: inout RandomSource) -> [Int64] {
         var samples = [from, from + 1, to - 2, to - 1]
