@@ -10,6 +10,7 @@ final class EndProber: Sendable {
         var partitions: [TopicPartition] = []
         var assignment = 0
         var answers: [TopicPartition: EndAnswer] = [:]
+        var answerCount = 0
         var stops = false
     }
 
@@ -47,6 +48,9 @@ final class EndProber: Sendable {
 
     func answer(_ partition: TopicPartition) -> EndAnswer? { state.withLock { $0.answers[partition] } }
 
+    /// Answers of any assignment so far.
+    var answerCount: Int { state.withLock { $0.answerCount } }
+
     /// Ends the thread; at most the time of one question.
     func stop() {
         state.withLock { $0.stops = true }
@@ -68,6 +72,7 @@ final class EndProber: Sendable {
                 let error = rd_kafka_query_watermark_offsets(client, partition.topic, partition.partition, &first, &end, 1_000)
                 if error != RD_KAFKA_RESP_ERR_NO_ERROR { continue }
                 state.withLock {
+                    $0.answerCount += 1
                     if $0.assignment == assignment { $0.answers[partition] = EndAnswer(offset: end, askedAt: askedAt) }
                 }
             }

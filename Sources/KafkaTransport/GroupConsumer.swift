@@ -24,7 +24,9 @@ package final class GroupConsumer: RecordSource {
     private var events: [GroupEvent] = []
     private var queues: [TopicPartition: Queue] = [:]
     private var isClosed = false
-    private var isDown = false
+    /// How many answers the prober had when no broker could be reached any more; nil while they can. A further one shows that they can
+    /// again: records prove nothing, they may have waited here.
+    private var answersWhenDown: Int?
     private var batch = [UnsafeMutablePointer<rd_kafka_message_t>?](repeating: nil, count: 4_096)
 
     private struct Queue {
@@ -72,7 +74,7 @@ package final class GroupConsumer: RecordSource {
     private func failed(_ code: rd_kafka_resp_err_t, _ text: String) {
         switch code {
         case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-            isDown = true
+            answersWhenDown = prober.answerCount
             events.append(.connection(problem: text))
         case RD_KAFKA_RESP_ERR__FATAL: events.append(.failed(fatalFailure()))
         default: break
@@ -100,6 +102,10 @@ package final class GroupConsumer: RecordSource {
                 events.append(.connection(problem: String(cString: rd_kafka_message_errstr(message))))
             }
             rd_kafka_message_destroy(message)
+        }
+        if let answers = answersWhenDown, prober.answerCount > answers {
+            answersWhenDown = nil
+            events.append(.connection(problem: nil))
         }
         return events.isEmpty ? nil : events.removeFirst()
     }
@@ -178,10 +184,6 @@ package final class GroupConsumer: RecordSource {
             }
         }
         queues[partition]?.next = next
-        if isDown && count > 0 {
-            isDown = false
-            events.append(.connection(problem: nil))
-        }
         if let failure { throw failure }
         return end
     }

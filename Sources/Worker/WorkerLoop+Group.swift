@@ -68,6 +68,8 @@ extension WorkerLoop {
         shards = recovered.map { ActiveShard($0, snapshotEvery: options.snapshotEvery) }
         try commitGeneses(zip(recovered, shards).filter { $0.0.point == .newGenesis }.map(\.1), assignment.membership)
         try read(recovered)
+        // Brokers have answered; whom the life before could not reach is told no more.
+        noteConnection(nil)
         observe(.assigned(shards: indexes))
         control.board.update { $0.phase = .running }
     }
