@@ -28,8 +28,21 @@ package final class PartitionReader: LogReader {
         var end: Int64 = 0
         let error = rd_kafka_query_watermark_offsets(
             uncommitted.pointer, partition.topic, partition.partition, &first, &end, PartitionReader.questionTimeout)
-        if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "offsets of \(partition)") }
+        if error != RD_KAFKA_RESP_ERR_NO_ERROR {
+            refresh(partition.topic)
+            throw TransportFailure(error, "offsets of \(partition)")
+        }
         return (first, end)
+    }
+
+    /// Asks anew who leads a topic: librdkafka keeps what it was told once for a topic that it does not read, right or wrong.
+    private func refresh(_ name: String) {
+        guard let topic = rd_kafka_topic_new(uncommitted.pointer, name, nil) else { return }
+        defer { rd_kafka_topic_destroy(topic) }
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        let error = rd_kafka_metadata(uncommitted.pointer, 0, topic, &metadata, 1_000)
+        // Without an answer the next question fails again, and leads here.
+        if error == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata { rd_kafka_metadata_destroy(metadata) }
     }
 
     package func read(
