@@ -60,8 +60,8 @@ package final class Worker: Sendable {
         var delay: Int64 = 100
         while true {
             let began = TrustedClock.monotonic()
-            let failure = oneLife()
-            if let ending = ending(of: failure) {
+            let (failure, heldWork) = oneLife()
+            if let ending = ending(of: failure, heldWork: heldWork) {
                 control.board.update { $0.phase = .ended }
                 control.ending.withLock { $0 = ending }
                 return
@@ -88,32 +88,36 @@ package final class Worker: Sendable {
     }
 
     /// nil for a failure after which a new life begins.
-    private func ending(of failure: WorkerFailure?) -> WorkerEnding? {
+    private func ending(of failure: WorkerFailure?, heldWork: Bool) -> WorkerEnding? {
         switch failure {
         case nil: return .stopped
         case .refused(let text)?: return .refused(text)
         case .defect(let text)?: return .defect(text)
         case .transport(.fenced(let text))?: return .fenced(text)
-        case .transport(let reason)?: return control.stopRequested ? .stoppedUncommitted(reason.text) : nil
+        case .transport(let reason)?:
+            guard control.stopRequested else { return nil }
+            // A stop that finds nothing in hand, as while shards are recovered, leaves nothing uncommitted.
+            return heldWork ? .stoppedUncommitted(reason.text) : .stopped
         }
     }
 
-    /// nil if it was stopped in order.
-    private func oneLife() -> WorkerFailure? {
+    /// No failure if it was stopped in order; and whether it ended with something in hand.
+    private func oneLife() -> (WorkerFailure?, heldWork: Bool) {
         var book = VersionBook(source: options.source)
         let loop: WorkerLoop
         do {
             let current = try book.add(options.version, bytes: options.version.encoded)
             loop = try WorkerLoop(options, ports, control, current, book)
-        } catch let failure as TransportFailure { return .transport(failure) } catch {
+        } catch let failure as TransportFailure { return (.transport(failure), false) } catch {
             preconditionFailure("the configured rules were checked: \(error)")
         }
         var failure: WorkerFailure?
         do throws(WorkerFailure) { try loop.run() } catch { failure = error }
         loop.telling.tellLast(loop)
         if case .transport(.fenced(let text))? = failure, !loop.instanceWasFenced { failure = .transport(loop.verdict(onFencing: text, within: Worker.fencedMilliseconds)) }
+        let heldWork = loop.holdsWork
         loop.tearDown()
-        return failure
+        return (failure, heldWork)
     }
 }
 

@@ -28,6 +28,8 @@ final class WorkerLoop {
     /// Versions that this life has written to rfm.versions, and those that are on their way.
     private var writtenVersions: Set<Digest> = []
     private var versionsInFlight: Set<Digest> = []
+    /// A batch was handed over, and is not known to be committed.
+    private var isCommitting = false
     private var batchStartedAt: Int64?
     var telling = WorkerTelling()
 
@@ -56,21 +58,26 @@ final class WorkerLoop {
 
     /// Returns when a stop was asked for and everything in hand is committed.
     func run() throws(WorkerFailure) {
-        try initialize()
+        guard try initialize() else { return }
         while !control.stopRequested { try goRound() }
         control.board.update { $0.phase = .stopping }
         try finish()
     }
 
-    private func initialize() throws(WorkerFailure) {
+    /// False if a stop was asked for before the producer was ready: there is nothing to finish.
+    private func initialize() throws(WorkerFailure) -> Bool {
         control.board.update { $0.phase = .joining }
         committer.initialize()
         while !control.stopRequested {
-            if try takeResult() != nil { return }
+            if try takeResult() != nil { return true }
             try serveGroup(timeout: 100)
             control.board.tick()
         }
+        return false
     }
+
+    /// Something was applied that is not known to be committed.
+    var holdsWork: Bool { isCommitting || shards.contains { !$0.shard.isReplaying && !$0.shard.pending.isEmpty } }
 
     private func goRound() throws(WorkerFailure) {
         control.board.tick()
@@ -208,6 +215,7 @@ final class WorkerLoop {
         for digest in digests { encoders[digest] = book[digest]?.encoder }
         versionsInFlight = digests
         let new = digests.subtracting(writtenVersions).compactMap { book[$0] }.map { (digest: $0.digest, bytes: $0.bytes) }
+        isCommitting = true
         committer.commit(SealedBatch(parts: ready.map(part), membership: membership, versions: new, encoders: encoders))
     }
 
@@ -224,6 +232,7 @@ final class WorkerLoop {
     @discardableResult
     func takeCommit() throws(WorkerFailure) -> Bool {
         guard let report = try takeResult() else { return false }
+        isCommitting = false
         writtenVersions.formUnion(versionsInFlight)
         control.board.update {
             $0.commits += 1
