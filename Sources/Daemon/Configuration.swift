@@ -58,6 +58,13 @@ struct Configuration {
         instance = settings.instance?.value ?? Configuration.hostName()
     }
 
+    /// What can be run, and weakens a guarantee.
+    var doubts: [(place: Place, key: String, message: String)] {
+        ClientOptions.doubts(settings.kafka.properties.map { ($0.name, $0.value.value) }).compactMap { name, message in
+            settings.kafka.properties.first { $0.name == name }.map { ($0.value.place, "kafka.properties.\(name)", message) }
+        }
+    }
+
     private static func hostName() -> String {
         var name = [CChar](repeating: 0, count: 256)
         guard gethostname(&name, name.count - 1) == 0, name[0] != 0 else { return "rfmd" }

@@ -28,7 +28,10 @@ private func run(_ invocation: Invocation) -> Int32 {
     switch invocation.verb {
     case "validate":
         let path = invocation.value("config") ?? OptionTable.defaultConfig
-        guard loadConfiguration(path) != nil else { return ExitCode.configuration }
+        guard let configuration = loadConfiguration(path) else { return ExitCode.configuration }
+        for (place, key, message) in configuration.doubts {
+            printError("\(path):\(place.line):\(place.column): warning: \(key): \(message)\n")
+        }
         printOut("\(path): ok\n")
         return ExitCode.done
     case "run": return Run.run(invocation)

@@ -49,6 +49,7 @@ struct Run {
                 ("version", programVersion), ("instance", client.instance), ("group", client.group),
                 ("rules", configuration.version.digest.short), ("workers", String(settings.workers)),
             ])
+        for doubt in configuration.doubts { logger.warning(doubt.message, [("key", doubt.key)]) }
         do throws(Stop) {
             let (topics, cluster) = try prepareTopics(client, outputs, ladders)
             for note in topics.notes { logger.warning(note) }

@@ -74,7 +74,17 @@ struct TopicPreparation {
             }
         }
         try admin.create(wanted.filter { existing[$0.name] == nil })
+        if let note = singleReplicas(wanted.map(\.name), try admin.fewestReplicas()) { result.notes.append(note) }
         return .success(result)
+    }
+
+    /// Topics that were made just now may not be known yet; the next start tells.
+    private func singleReplicas(_ own: [String], _ replicas: [String: Int32]) -> String? {
+        let names = own.filter { replicas[$0] == 1 }
+        if names.isEmpty { return nil }
+        return
+            "\(names.map { "'\($0)'" }.joined(separator: ", ")) \(names.count == 1 ? "has" : "have") one replica: when its broker goes away, "
+            + "events can be lost or shown twice. Exactly-once needs three replicas and min.insync.replicas=2 (docs/limits.md)"
     }
 
     private func compaction(_ input: String, _ configuration: [String: String]) -> String? {

@@ -51,6 +51,21 @@ package struct ClientOptions: Sendable {
             return (name, cText(text))
         }
     }
+
+    /// ms: as long as the group waits for a dead owner by default. A broker that crashed should be back well before (docs/decisions/0010).
+    package static let transactionTimeout = 45_000
+
+    /// What may be set, and weakens a guarantee.
+    package static func doubts(_ properties: [(name: String, value: String)]) -> [(name: String, message: String)] {
+        properties.compactMap { name, value in
+            guard name == "transaction.timeout.ms", let limit = Int(value), limit < transactionTimeout else { return nil }
+            return (
+                name,
+                "less than \(transactionTimeout): a transaction may time out while a broker that crashed comes back, and events in topics with one "
+                    + "replica be shown twice (docs/limits.md)"
+            )
+        }
+    }
 }
 
 /// What callbacks need, alive as long as their client.
@@ -93,7 +108,8 @@ final class Client {
         case .producer:
             // A transaction lasts from the sealing of a batch to its commit. When its owner dies, the next one waits for its time to run out.
             settings += [
-                ("linger.ms", "5"), ("compression.codec", "lz4"), ("queue.buffering.max.messages", "1000000"), ("transaction.timeout.ms", "10000"),
+                ("linger.ms", "5"), ("compression.codec", "lz4"), ("queue.buffering.max.messages", "1000000"),
+                ("transaction.timeout.ms", String(ClientOptions.transactionTimeout)),
             ]
         case .admin: break
         }

@@ -34,7 +34,16 @@ package final class KafkaAdmin {
     }
 
     /// Partition counts of all topics.
-    package func topics() throws(TransportFailure) -> [String: Int32] {
+    package func topics() throws(TransportFailure) -> [String: Int32] { try describe { $0.partition_cnt } }
+
+    /// The number of replicas of each topic's partition that has the fewest.
+    package func fewestReplicas() throws(TransportFailure) -> [String: Int32] {
+        try describe { topic in
+            UnsafeBufferPointer(start: topic.partitions, count: Int(topic.partition_cnt)).map(\.replica_cnt).min() ?? 0
+        }
+    }
+
+    private func describe(_ body: (rd_kafka_metadata_topic) -> Int32) throws(TransportFailure) -> [String: Int32] {
         var metadata: UnsafePointer<rd_kafka_metadata>?
         let error = rd_kafka_metadata(client.pointer, 1, nil, &metadata, KafkaAdmin.timeout)
         guard error == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else { throw TransportFailure(error, "topics") }
@@ -42,7 +51,7 @@ package final class KafkaAdmin {
         var topics: [String: Int32] = [:]
         for index in 0..<Int(metadata.pointee.topic_cnt) {
             let topic = metadata.pointee.topics[index]
-            if topic.err == RD_KAFKA_RESP_ERR_NO_ERROR { topics[String(cString: topic.topic)] = topic.partition_cnt }
+            if topic.err == RD_KAFKA_RESP_ERR_NO_ERROR { topics[String(cString: topic.topic)] = body(topic) }
         }
         return topics
     }
@@ -57,6 +66,8 @@ package final class KafkaAdmin {
             guard let resources = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count), count == 1
             else { throw .retriable("configuration of \(topic)") }
             let error = rd_kafka_ConfigResource_error(resources[0])
+            // One that has just been made is not known to every broker yet.
+            if error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART { throw .retriable("configuration of \(topic): not known yet") }
             if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "configuration of \(topic)") }
             var entries = 0
             guard let configs = rd_kafka_ConfigResource_configs(resources[0], &entries) else { return [:] }

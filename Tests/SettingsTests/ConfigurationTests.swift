@@ -61,6 +61,21 @@ private let least = "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [{ topic:
         #expect(runProgram(["validate", "--config", "/nonexistent/rfmd.yaml"]) == 78)
     }
 
+    /// A transaction that is over before a broker is back may be shown twice: told, with its place, and run all the same.
+    @Test func warnsOfAShortTransaction() throws {
+        func doubts(_ value: String) throws -> [String] {
+            let text = "kafka:\n  bootstrap: b\n  properties: { linger.ms: 5, transaction.timeout.ms: \(value) }\ninputs: [{ topic: t }]\n"
+            return try withFile(text) { path in
+                #expect(runProgram(["validate", "--config", path]) == 0)
+                return try Configuration.load(path).doubts.map { "\($0.place.line): \($0.key): \($0.message)" }
+            }
+        }
+        let told = try doubts("44999")
+        #expect(told.count == 1)
+        #expect(told.first?.hasPrefix("3: kafka.properties.transaction.timeout.ms: less than 45000: ") == true, "\(told)")
+        #expect(try doubts("45000") == [])
+    }
+
     @Test func expandsTheEnvironment() throws {
         setenv("RFMD_TEST_ZONE", "Europe/Berlin", 1)
         setenv("RFMD_TEST_EMPTY", "", 1)
