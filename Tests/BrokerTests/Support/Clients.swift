@@ -137,3 +137,19 @@ final class GroupPositions {
         return rd_kafka_commit(client, list, 0) == RD_KAFKA_RESP_ERR_NO_ERROR
     }
 }
+
+/// In-sync replicas of the partition that has the fewest; nil if no broker answers.
+func leastInSync(_ bootstrap: String) throws -> Int? {
+    let client = try makeClient(RD_KAFKA_PRODUCER, [("bootstrap.servers", bootstrap), ("log_level", "0")])
+    defer { rd_kafka_destroy(client) }
+    var answer: UnsafePointer<rd_kafka_metadata>?
+    guard rd_kafka_metadata(client, 1, nil, &answer, 5_000) == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata = answer else { return nil }
+    defer { rd_kafka_metadata_destroy(metadata) }
+    var least: Int32?
+    for topic in UnsafeBufferPointer(start: metadata.pointee.topics, count: Int(metadata.pointee.topic_cnt)) {
+        for partition in UnsafeBufferPointer(start: topic.partitions, count: Int(topic.partition_cnt)) {
+            least = min(least ?? .max, partition.isr_cnt)
+        }
+    }
+    return least.map(Int.init)
+}

@@ -45,6 +45,14 @@ final class DaemonProcess {
         }
     }
 
+    /// Waits until what it says now begins so.
+    func awaitNow(_ beginning: String, seconds: Double = 60) throws {
+        try wait(for: "the status '\(beginning)'", seconds: seconds, context: { lastWords }) {
+            guard isRunning else { throw Missing("the daemon ended; \(lastWords)") }
+            return status.hasPrefix(beginning)
+        }
+    }
+
     /// Waits until the log holds `text` at least `count` times.
     func awaitLog(_ text: String, count: Int = 1, seconds: Double = 60) throws {
         try wait(for: "'\(text)' in the log (\(count) times)", seconds: seconds, context: { lastWords }) {

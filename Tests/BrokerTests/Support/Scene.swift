@@ -62,7 +62,9 @@ final class Scene {
         var more = ""
         var inputYAML: String?
         var preset = "four-tier"
-        var properties: [(String, String)] = [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000")]
+        var properties: [(String, String)] = [
+            ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000"), ("transaction.timeout.ms", "10000"),
+        ]
         var bootstrap: String?
         var group: String?
     }

@@ -140,6 +140,11 @@ final class TestCluster: @unchecked Sendable {
         }
     }
 
+    /// Waits until every partition has all its replicas: the next broker may die then.
+    func awaitInSync() throws {
+        try wait(for: "replicas in sync", seconds: 90, context: { self.log }) { try leastInSync(bootstrap) == replicas }
+    }
+
     private var log: String {
         brokers.indices.map { broker in
             let text = (try? String(contentsOf: folder.url("broker-\(broker).log"), encoding: .utf8)) ?? ""
@@ -189,7 +194,9 @@ final class TestCluster: @unchecked Sendable {
 
     /// 16 random bytes in the way Kafka writes them.
     private static func identifier() -> String {
-        let bytes = withUnsafeBytes(of: UUID().uuid) { Data($0) }
+        var bytes = withUnsafeBytes(of: UUID().uuid) { Data($0) }
+        // A leading "-" would be taken for an option.
+        bytes[0] &= 0x7F
         return bytes.base64EncodedString().replacingOccurrences(of: "+", with: "-")
             .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
     }
