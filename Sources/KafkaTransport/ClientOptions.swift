@@ -52,7 +52,7 @@ package struct ClientOptions: Sendable {
         }
     }
 
-    /// ms: as long as the group waits for a dead owner by default. A broker that crashed should be back well before (docs/decisions/0010).
+    /// ms: as long as the group waits for a dead owner by default. Most brokers that restart are back before (docs/decisions/0010).
     package static let transactionTimeout = 45_000
 
     /// What may be set, and weakens a guarantee.
@@ -61,8 +61,8 @@ package struct ClientOptions: Sendable {
             guard name == "transaction.timeout.ms", let limit = Int(value), limit < transactionTimeout else { return nil }
             return (
                 name,
-                "less than \(transactionTimeout): a transaction may time out while a broker that crashed comes back, and events in topics with one "
-                    + "replica be shown twice (docs/limits.md)"
+                "less than \(transactionTimeout): a transaction may time out while a broker is restarted, and events in topics with one replica "
+                    + "be shown twice (docs/limits.md)"
             )
         }
     }

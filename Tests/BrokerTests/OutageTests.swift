@@ -11,7 +11,8 @@ extension BrokerTests {
             let load = Load(
                 EventGenerator(seed: 5, customers: 1_000, step: 120_000), try scene.producer(), topics: scene.inputs, count: Outages.records,
                 perSecond: 3_000)
-            // The default, longer than a killed broker needs to come back: docs/decisions/0010.
+            // The default, longer than a killed broker needs to come back. These brokers look for such transactions each second, and hit the hole of
+            // docs/decisions/0010 more often than others.
             let daemon = try scene.start { $0.properties.removeAll { $0.0 == "transaction.timeout.ms" } }.awaitReady()
             let collector = try JournalCollector(scene)
             try fault(daemon)
