@@ -37,6 +37,10 @@ package enum Limits {
     package static let inputs = 16
     package static let expressionBytes = 2_048
     package static let expressionDepth = 64
+    /// Digits of a literal number in a rule, before and after the point together.
+    package static let literalDigits = 18
+    /// Longest literal duration in a rule, in days of 24 h.
+    package static let literalDays: Int64 = 365_000
 
     // Slices and batches (docs/ARCHITECTURE.md).
 

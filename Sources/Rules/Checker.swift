@@ -1,26 +1,27 @@
 // Gives every node its type, its size and its motion, and refuses what does not fit, with the place and the reason.
 import Model
 
-/// Exact arithmetic stays inside Int128: sign and one bit for a sum are kept free.
-private let mostBits = 126
+/// What stays inside it is computed in Int128: sign and one bit for a sum are kept free. What may pass it is marked as wide.
+private let mostNarrowBits = 126
 
 extension Parser {
-    mutating func constant(_ value: Exact, _ type: ValueType, bits: Int, offset: Int) -> Int32 {
+    mutating func constant(_ value: Int64, _ type: ValueType, offset: Int) -> Int32 {
         var node = Node(.constant, type, offset: offset)
-        node.constant = value
-        node.numeratorBits = bits
+        node.constant = Exact(value)
+        node.numeratorBits = Int64.bitWidth - value.leadingZeroBitCount
         return append(node)
     }
 
     mutating func literal(_ digits: String, offset: Int) throws(RuleProblem) -> Int32 {
-        guard let decimal = try? Decimal(digits), decimal.scale <= 18, decimal.scale >= -18 else {
-            throw RuleProblem(offset: offset, message: "the number has too many digits: at most 18 count")
+        let most = Limits.literalDigits
+        guard let decimal = try? Decimal(digits), decimal.scale <= most, decimal.scale >= -most else {
+            throw RuleProblem(offset: offset, message: "the number has too many digits: at most \(most) count")
         }
         var numerator = Int128(decimal.coefficient)
         var denominator: Int128 = 1
         for _ in 0..<abs(decimal.scale) { if decimal.scale > 0 { denominator *= 10 } else { numerator *= 10 } }
         guard numerator < 1 << 62 else {
-            throw RuleProblem(offset: offset, message: "the number is too large: at most 18 digits")
+            throw RuleProblem(offset: offset, message: "the number is too large: at most \(most) digits")
         }
         var node = Node(.constant, .number, offset: offset)
         node.constant = Exact(numerator: numerator, denominator: denominator)
@@ -105,7 +106,7 @@ extension Parser {
         }
         var node = inner
         node.kind = .negate
-        node.left = operand
+        (node.left, node.right) = (operand, -1)
         node.offset = Int32(offset)
         return append(node)
     }
@@ -166,7 +167,8 @@ extension Parser {
         node.windows = a.windows | b.windows
         if !node.isInexact {
             (node.numeratorBits, node.denominatorBits) = Parser.bits(kind, a, b)
-            guard max(node.numeratorBits, node.denominatorBits) <= mostBits else { throw tooLarge(offset) }
+            let isNarrow = a.wideLimbs == 0 && b.wideLimbs == 0 && Parser.isNarrow(node)
+            if !isNarrow { node.wideLimbs = wideLimbs(for: node) }
         }
         return append(node)
     }
@@ -181,8 +183,24 @@ extension Parser {
         }
     }
 
-    private func tooLarge(_ offset: Int) -> RuleProblem {
-        RuleProblem(offset: offset, message: "this cannot be computed exactly, its numbers grow too large: multiply or divide less")
+    private static func isNarrow(_ node: Node) -> Bool { max(node.numeratorBits, node.denominatorBits) <= mostNarrowBits }
+
+    /// Room for everything that evaluating `top`, or solving it for its moving feature, can make.
+    ///
+    /// A numerator or denominator is never longer than the operands' longer parts together, and a bit more for each sum. No
+    /// operation takes more than four such numbers.
+    private func wideLimbs(for top: Node) -> Int32 {
+        var (parts, bits) = (0, 0)
+        var open = [top]
+        while let node = open.popLast() {
+            parts += 1
+            bits += 1
+            switch node.kind {
+            case .constant, .feature: bits += max(node.numeratorBits, node.denominatorBits)
+            default: open += [node.left, node.right].filter { $0 >= 0 }.map { nodes[Int($0)] }
+            }
+        }
+        return Int32((parts + 1) * 4 * (bits / 64 + 3))
     }
 
     private func name(of mover: Int32) -> String {
@@ -225,8 +243,8 @@ extension Parser {
             if comparison == .equal || comparison == .notEqual {
                 throw unpredictable(node.mover, "never stays equal to anything: use '<' or '>='", offset: offset)
             }
-        } else {
-            try checkTarget(node, offset: offset)
+        } else if a.wideLimbs > 0 || b.wideLimbs > 0 || !solvesNarrow(node) {
+            node.wideLimbs = wideLimbs(for: node)
         }
         return append(node)
     }
@@ -252,28 +270,29 @@ extension Parser {
         return append(node)
     }
 
-    /// The sizes that NextChange.swift meets when it solves the comparison for its moving feature.
-    private func checkTarget(_ comparison: Node, offset: Int) throws(RuleProblem) {
+    /// True if what NextChange.swift meets when it solves the comparison for its moving feature fits Int128.
+    private func solvesNarrow(_ comparison: Node) -> Bool {
         var target = nodes[Int(comparison.right)]
         var at = nodes[Int(comparison.left)]
         let crossed = max(at.numeratorBits + target.denominatorBits, target.numeratorBits + at.denominatorBits)
-        guard crossed <= mostBits else { throw tooLarge(offset) }
+        if crossed > mostNarrowBits { return false }
         while comparison.mover >= 0, at.kind != .feature {
-            if at.kind != .negate {
-                let inLeft = nodes[Int(at.left)].mover >= 0
-                let other = nodes[Int(inLeft ? at.right : at.left)]
-                let inverse: Node.Kind
-                switch at.kind {
-                case .add, .subtract: inverse = .add
-                case .multiply: inverse = .divide
-                default: inverse = .multiply
-                }
-                (target.numeratorBits, target.denominatorBits) = Parser.bits(inverse, target, other)
-                guard max(target.numeratorBits, target.denominatorBits) <= mostBits else { throw tooLarge(offset) }
-                at = nodes[Int(inLeft ? at.left : at.right)]
-            } else {
+            if at.kind == .negate {
                 at = nodes[Int(at.left)]
+                continue
             }
+            let inLeft = nodes[Int(at.left)].mover >= 0
+            let other = nodes[Int(inLeft ? at.right : at.left)]
+            let inverse: Node.Kind
+            switch at.kind {
+            case .add, .subtract: inverse = .add
+            case .multiply: inverse = .divide
+            default: inverse = .multiply
+            }
+            (target.numeratorBits, target.denominatorBits) = Parser.bits(inverse, target, other)
+            if !Parser.isNarrow(target) { return false }
+            at = nodes[Int(inLeft ? at.left : at.right)]
         }
+        return true
     }
 }

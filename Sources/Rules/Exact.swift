@@ -1,8 +1,9 @@
-// Exact numbers of rules: rationals whose size was bounded when the rule was read, so that no operation can overflow.
+// Exact numbers of most rules: rationals whose size was bounded when the rule was read, so that no operation can overflow.
 
 /// `numerator / denominator`, the denominator positive; absent when the denominator is 0.
 ///
-/// The checker (Checker.swift) knows how many bits each part of an expression can reach and refuses what would pass 126.
+/// The checker (Checker.swift) knows how many bits each part of an expression can reach; what could pass 126 is computed in
+/// WideExact.swift.
 package struct Exact: Sendable {
     package var numerator: Int128
     package var denominator: Int128

@@ -1,4 +1,5 @@
 // Cuts a rule's text into tokens.
+import Model
 
 struct Token {
     enum Kind: Equatable {
@@ -91,8 +92,8 @@ struct Lexer {
             throw RuleProblem(offset: start, message: "a duration is a whole number and a unit, such as 36h")
         }
         let (value, overflow) = count.multipliedReportingOverflow(by: scale)
-        guard !overflow, value < 1 << 45 else {
-            throw RuleProblem(offset: start, message: "the duration is too long: at most 1,000 years")
+        guard !overflow, value <= Limits.literalDays * CivilTime.millisecondsPerDay else {
+            throw RuleProblem(offset: start, message: "the duration is too long: at most \(Limits.literalDays)d")
         }
         return .duration(value)
     }

@@ -76,6 +76,7 @@ extension Code {
             return crossing(
                 comparison.feature, reaches: limit, passes: limit + 1, comparison.comparison, features, constants)
         }
+        if comparison.wideLimbs > 0 { return wideCrossing(comparison, features, constants) }
         var target = exact(Int(comparison.right), features)
         var operation = comparison.comparison
         var at = nodes[Int(comparison.left)]
@@ -110,7 +111,7 @@ extension Code {
     }
 
     /// When a feature that grows by whole steps (days or ms) next passes a value at which `operation` changes.
-    private func crossing(
+    func crossing(
         _ feature: Feature, reaches: Int128, passes: Int128, _ operation: Comparison, _ features: Features,
         _ constants: RuleConstants
     ) -> Int64 {
@@ -125,7 +126,8 @@ extension Code {
         switch operation {
         case .less, .greaterOrEqual: if reaches > now { step = reaches }
         case .lessOrEqual, .greater: if passes > now { step = passes }
-        case .equal, .notEqual: step = reaches > now ? reaches : passes > now ? passes : .max
+        // Between two steps nothing is equal.
+        case .equal, .notEqual: if reaches < passes { step = reaches > now ? reaches : passes > now ? passes : .max }
         }
         var next = Int64.max
         // What lies two thousand years ahead has no deadline: no wheel holds it. Steps of recency are days, the others ms.
@@ -156,7 +158,7 @@ extension Code {
                 continue
             }
             let inLeft = nodes[Int(at.left)].mover >= 0
-            let other = exact(Int(inLeft ? at.right : at.left), features).double
+            let other = double(ofExact: Int(inLeft ? at.right : at.left), features)
             switch at.kind {
             case .add: target -= other
             case .subtract: target = inLeft ? target + other : other - target

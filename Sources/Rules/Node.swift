@@ -80,10 +80,11 @@ package enum Feature: UInt8, Sendable, CaseIterable {
     var bits: (numerator: Int, denominator: Int) {
         switch self {
         case .orders, .ordersTotal: (33, 0)
-        case .spend, .spendTotal: (62, 0)
-        case .averageOrder: (62, 33)
-        case .recency: (20, 0)
-        case .idle, .sinceOrder: (45, 0)
+        case .spend, .spendTotal: (63, 0)
+        case .averageOrder: (63, 33)
+        // A clock can be set as far as the year 9999.
+        case .recency: (22, 0)
+        case .idle, .sinceOrder: (48, 0)
         case .typicalGap: (45, 33)
         case .activity, .activityTrend, .ladder: (0, 0)
         }
@@ -151,6 +152,8 @@ package struct Node: Sendable {
     var isLiteral = false
     var numeratorBits = 0
     var denominatorBits = 0
+    /// Memory, in limbs of 64 bits, for what may leave Int128 (WideProgram.swift); 0 where everything fits.
+    var wideLimbs: Int32 = 0
     /// Where it begins in the rule's text, in bytes.
     var offset: Int32
 

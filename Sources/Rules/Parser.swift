@@ -160,7 +160,7 @@ struct Parser {
             return try literal(digits, offset: start.offset)
         case .duration(let milliseconds):
             try advance()
-            return constant(Exact(milliseconds), .duration, bits: 45, offset: start.offset)
+            return constant(milliseconds, .duration, offset: start.offset)
         case .text(let text):
             try advance()
             var node = Node(.constant, .text, offset: start.offset)

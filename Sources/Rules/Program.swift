@@ -134,6 +134,7 @@ package struct Code: BitwiseCopyable, @unchecked Sendable {
         case .compareExact where node.pointee.isWhole:
             guard let value = whole(node.pointee.feature, Int(node.pointee.index), features) else { return false }
             return node.pointee.comparison.holds(value < node.pointee.limit ? -1 : value == node.pointee.limit ? 0 : 1)
+        case .compareExact where node.pointee.wideLimbs > 0: return wideHolds(node.pointee, features)
         case .compareExact:
             let left = exact(Int(node.pointee.left), features)
             let right = exact(Int(node.pointee.right), features)
@@ -217,7 +218,7 @@ package struct Code: BitwiseCopyable, @unchecked Sendable {
 
     func inexact(_ number: Int, _ features: Features, _ constants: RuleConstants, at instant: Int64) -> Double {
         let node = nodes[number]
-        if !node.isInexact { return exact(number, features).double }
+        if !node.isInexact { return double(ofExact: number, features) }
         switch node.kind {
         case .negate: return -inexact(Int(node.left), features, constants, at: instant)
         case .add:

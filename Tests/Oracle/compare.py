@@ -9,7 +9,6 @@ again; --keep FOLDER leaves its files."""
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -209,32 +208,8 @@ def files(arguments):
     return run(arguments.events, given, lines, until, arguments.keep, " ".join([AGAIN] + sys.argv[1:]))
 
 
-def simplify(given):
-    """Replaces each rule that rfmd refuses because its numbers grow too large; any other refusal will show."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "rfmd.yaml")
-        while True:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(rfmd_yaml(given))
-            check = subprocess.run([binary(), "validate", "--config", path], capture_output=True, text=True, check=False)
-            places = re.findall(r"error: ([\w.\[\]]+): this cannot be computed exactly", check.stderr)
-            if not places:
-                return
-            for place in places:
-                replace(given, re.findall(r"\w+", place))
-
-
-def replace(given, path):
-    inner = given
-    for key in path[:-1]:
-        inner = inner[int(key) if key.isdigit() else key]
-    print(f"  refused for its size: {inner[path[-1]]}")
-    inner[path[-1]] = "recency < 20"
-
-
 def seed(arguments, number):
     workload = Workload(number)
-    simplify(workload.given)
     return run(f"seed {number}", workload.given, workload.lines, workload.until, arguments.keep,
                f"{AGAIN} --seed {number}{' --mutate' if arguments.mutate else ''}", arguments.mutate)
 

@@ -2,7 +2,7 @@
 import Foundation
 import Model
 
-indirect enum Rule {
+indirect enum Rule: Sendable {
     case number(String, Rational)
     /// A literal number that stands where money is wanted.
     case money(String, Rational)
@@ -66,24 +66,33 @@ enum Truth: Equatable {
 }
 
 extension Rule {
-    func holds(_ customer: Customer, at instant: Int64) throws(Rational.TooLarge) -> Truth {
+    func holds(_ customer: Customer, at instant: Int64) -> Truth {
+        do { return try holds(customer, at: instant, as: Rational.self) } catch {
+            do { return try holds(customer, at: instant, as: LongRational.self) } catch {
+                preconditionFailure("no number is too large")
+            }
+        }
+    }
+
+    private func holds<Exact: Number>(_ customer: Customer, at instant: Int64, as exact: Exact.Type) throws(Rational.TooLarge) -> Truth {
         switch self {
         case .constant(let value): return value ? .yes : .no
-        case .not(let inner): return !(try inner.holds(customer, at: instant))
+        case .not(let inner): return !(try inner.holds(customer, at: instant, as: exact))
         case .and(let left, let right):
-            return try left.holds(customer, at: instant) && right.holds(customer, at: instant)
+            return try left.holds(customer, at: instant, as: exact) && right.holds(customer, at: instant, as: exact)
         case .or(let left, let right):
-            return try left.holds(customer, at: instant) || right.holds(customer, at: instant)
+            return try left.holds(customer, at: instant, as: exact) || right.holds(customer, at: instant, as: exact)
         case .compareTier(let symbol, let rung): return (customer.tier == rung) == (symbol == "==") ? .yes : .no
         case .compare(let symbol, let left, let right):
             if left.decays || right.decays {
                 return Rule.compare(
-                    symbol, try left.inexact(customer, at: instant), try right.inexact(customer, at: instant))
+                    symbol, try left.inexact(customer, at: instant, as: exact),
+                    try right.inexact(customer, at: instant, as: exact))
             }
-            guard let a = try left.exact(customer, at: instant), let b = try right.exact(customer, at: instant) else {
-                return .no
-            }
-            return Rule.holds(symbol, try Rational.compare(a, b)) ? .yes : .no
+            let a: Exact? = try left.exact(customer, at: instant)
+            let b: Exact? = try right.exact(customer, at: instant)
+            guard let a, let b else { return .no }
+            return Rule.holds(symbol, try Exact.compare(a, b)) ? .yes : .no
         default: preconditionFailure("a value is no condition")
         }
     }
@@ -116,61 +125,70 @@ extension Rule {
     }
 
     /// nil: absent.
-    func exact(_ customer: Customer, at instant: Int64) throws(Rational.TooLarge) -> Rational? {
+    func exact<Exact: Number>(_ customer: Customer, at instant: Int64) throws(Rational.TooLarge) -> Exact? {
         switch self {
-        case .number(_, let value): return value
-        case .money(_, let value): return try Rational.multiply(value, Rational(100))
-        case .duration(_, let milliseconds): return Rational(Int128(milliseconds))
+        case .number(_, let value): return Exact(value.numerator, value.denominator)
+        case .money(_, let value): return Exact(value.numerator * 100, value.denominator)
+        case .duration(_, let milliseconds): return Exact(Int128(milliseconds))
         case .feature(let name, let window): return Rule.exact(name, window, customer, at: instant)
         case .negate(let inner):
-            return try inner.exact(customer, at: instant).map { Rational(-$0.numerator, $0.denominator) }
+            let value: Exact? = try inner.exact(customer, at: instant)
+            return value?.negated
         case .arithmetic(let symbol, let left, let right):
-            guard let a = try left.exact(customer, at: instant), let b = try right.exact(customer, at: instant) else {
-                return nil
-            }
+            let first: Exact? = try left.exact(customer, at: instant)
+            let second: Exact? = try right.exact(customer, at: instant)
+            guard let a = first, let b = second else { return nil }
             switch symbol {
-            case "+": return try Rational.add(a, b)
-            case "-": return try Rational.add(a, b, sign: -1)
-            case "*": return try Rational.multiply(a, b)
-            default: return try Rational.divide(a, b)
+            case "+": return try Exact.add(a, b, sign: 1)
+            case "-": return try Exact.add(a, b, sign: -1)
+            case "*": return try Exact.multiply(a, b)
+            default: return try Exact.divide(a, b)
             }
         default: preconditionFailure("a condition is no value")
         }
     }
 
-    private static func exact(_ name: String, _ window: Int?, _ customer: Customer, at instant: Int64) -> Rational? {
+    private static func exact<Exact: Number>(
+        _ name: String, _ window: Int?, _ customer: Customer, at instant: Int64
+    ) -> Exact? {
         let inside = window.map { customer.inside($0, at: instant) } ?? []
         let spend = inside.reduce(Int128(0)) { $0 + Int128($1.amount) }
         switch name {
-        case "orders": return Rational(Int128(inside.count))
-        case "spend": return Rational(spend)
-        case "average_order": return inside.isEmpty ? Rational(0) : Rational(spend, Int128(inside.count))
-        case "orders_total": return Rational(Int128(customer.orders.count))
-        case "spend_total": return Rational(customer.orders.reduce(Int128(0)) { $0 + Int128($1.amount) })
-        case "idle": return Rational(Int128(max(0, instant - customer.lastEvent)))
+        case "orders": return Exact(Int128(inside.count))
+        case "spend": return Exact(spend)
+        case "average_order": return inside.isEmpty ? Exact(0) : Exact(spend, Int128(inside.count))
+        case "orders_total": return Exact(Int128(customer.orders.count))
+        case "spend_total": return Exact(customer.orders.reduce(Int128(0)) { $0 + Int128($1.amount) })
+        case "idle": return Exact(Int128(max(0, instant - customer.lastEvent)))
         case "recency":
             return customer.last.map {
-                Rational(Int128(max(0, customer.zone.day(of: instant) - customer.zone.day(of: $0))))
+                Exact(Int128(max(0, customer.zone.day(of: instant) - customer.zone.day(of: $0))))
             }
-        case "since_order": return customer.last.map { Rational(Int128(max(0, instant - $0))) }
+        case "since_order": return customer.last.map { Exact(Int128(max(0, instant - $0))) }
         case "typical_gap":
             guard let first = customer.first, let last = customer.last, customer.orders.count >= 2 else { return nil }
-            return Rational(Int128(last - first), Int128(customer.orders.count - 1))
+            return Exact(Int128(last - first), Int128(customer.orders.count - 1))
         default: preconditionFailure("no feature: \(name)")
         }
     }
 
-    private func inexact(_ customer: Customer, at instant: Int64) throws(Rational.TooLarge) -> Double? {
-        if !decays { return try exact(customer, at: instant)?.double }
+    private func inexact<Exact: Number>(
+        _ customer: Customer, at instant: Int64, as exact: Exact.Type
+    ) throws(Rational.TooLarge) -> Double? {
+        if !decays {
+            let value: Exact? = try self.exact(customer, at: instant)
+            return value?.double
+        }
         switch self {
         case .feature("activity", let window): return customer.activity(Int64(window ?? 0) * 86_400_000, at: instant)
         case .feature:
             if customer.clicks.isEmpty { return nil }
             let day: Int64 = 86_400_000
             return (customer.activity(7 * day, at: instant) / 7) / (customer.activity(28 * day, at: instant) / 28)
-        case .negate(let inner): return try inner.inexact(customer, at: instant).map { -$0 }
+        case .negate(let inner): return try inner.inexact(customer, at: instant, as: exact).map { -$0 }
         case .arithmetic(let symbol, let left, let right):
-            guard let a = try left.inexact(customer, at: instant), let b = try right.inexact(customer, at: instant)
+            guard let a = try left.inexact(customer, at: instant, as: exact),
+                let b = try right.inexact(customer, at: instant, as: exact)
             else { return nil }
             switch symbol {
             case "+": return a + b

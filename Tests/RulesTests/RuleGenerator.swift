@@ -78,13 +78,13 @@ struct RuleGenerator {
 
     private func number(_ whole: Int, tenths: Int) -> Rule {
         tenths < 5
-            ? .number("\(whole)", Rational(Int128(whole)))
+            ? .number("\(whole)", Rational(Int128(whole), 1))
             : .number("\(whole).\(tenths)", Rational(Int128(whole * 10 + tenths), 10))
     }
 
     private mutating func amount() -> Rule {
         let value = random.pick([0, 1, 50, 100, 500])
-        return .money("\(value)", Rational(Int128(value)))
+        return .money("\(value)", Rational(Int128(value), 1))
     }
 
     private mutating func length() -> Rule {
@@ -128,11 +128,11 @@ struct RuleGenerator {
     }
 
     /// A customer at `now`: up to five orders, up to six clicks, most near the edges of days and windows.
-    mutating func customer(zone: ZoneTable, now: Int64) -> Customer {
+    mutating func customer(zone: ZoneTable, now: Int64, largest: Int64 = 30_000) -> Customer {
         var customer = Customer(zone: zone)
         customer.tier = random.pick(RuleGenerator.rungs)
         for _ in 0..<random.pick([0, 1, 1, 2, 3, 5]) {
-            customer.orders.append(.init(time: instant(before: now), amount: random.int64(0...30_000)))
+            customer.orders.append(.init(time: instant(before: now), amount: random.int64(0...largest)))
         }
         for _ in 0..<random.pick([0, 0, 1, 2, 6]) { customer.clicks.append(min(now, instant(before: now))) }
         customer.lastEvent = (customer.orders.map(\.time) + customer.clicks).max() ?? instant(before: now)
