@@ -69,7 +69,7 @@ let package = Package(
         tests("RulesTests", ["Rules", "Model", "TestSupport"]),
         tests("EngineTests", ["Engine", "Rules", "Model", "TestSupport"]),
         tests("CodecTests", ["Codec", "Rules", "Model", "TestSupport"]),
-        tests("SettingsTests", ["Settings", "Daemon", "Rules", "Model", "TestSupport"]),
+        tests("SettingsTests", ["Settings", "Daemon", "Codec", "Rules", "Model", "TestSupport"]),
         tests("OptionsTests", ["Options"]),
         tests("TidyTests", ["Daemon", "Settings", "Codec", "Rules", "Model", "TestSupport"]),
         tests("OracleTests", ["TestSupport"]),

@@ -42,6 +42,10 @@ package struct Mapping: Sendable, Equatable {
     /// A record whose value at this pointer is one of these texts changes state and emits nothing (Debezium: snapshot reads).
     package var backfillAt: String?
     package var backfillValues: Set<String> = []
+    /// A record whose value at the first of these pointers is one of these texts is skipped: it is no event of a customer (Debezium: a
+    /// deleted row; Segment: an `identify` call).
+    package var skippedAt: [String] = []
+    package var skippedValues: Set<String> = []
     /// CloudEvents: attributes may stand in headers (binary mode), and then the value is the data alone.
     package var readsCloudEventHeaders = false
 
@@ -69,7 +73,8 @@ package struct Mapping: Sendable, Equatable {
     }
 
     /// CloudEvents 1.0, structured (the record under `data`) or binary (the record is the value). The attribute `type`
-    /// names the kind, as `purchase` or with anything before it that ends in a point (`com.example.purchase`).
+    /// names the kind, as `purchase` or with anything before it that ends in a point (`com.example.purchase`). What the
+    /// record does not say itself, the attributes `id`, `subject` and `time` say.
     package static func cloudEvents(topic: String) -> Mapping {
         var mapping = native(topic: topic, under: ["/data", ""])
         mapping.kindAt = .pointers(["/type"])
@@ -99,15 +104,19 @@ package struct Mapping: Sendable, Equatable {
                 .occurredAt: .pointers(["/originalTimestamp", "/timestamp"]),
             ])
         mapping.kindsAreLoose = true
+        mapping.skippedAt = ["/type"]
+        mapping.skippedValues = ["identify", "page", "screen", "group", "alias"]
         return mapping
     }
 
     /// Debezium change events of a table with DESIGN's column names, with or without the `payload` envelope. Rows that a snapshot
-    /// read (`op` r) change state and emit nothing.
+    /// read (`op` r) change state and emit nothing. A deleted row (d), a truncated table (t) and a message (m) are no events.
     package static func debezium(topic: String) -> Mapping {
         var mapping = native(topic: topic, under: ["/payload/after", "/after"])
         mapping.backfillAt = "/payload/op"
         mapping.backfillValues = ["r"]
+        mapping.skippedAt = ["/payload/op", "/op"]
+        mapping.skippedValues = ["d", "t", "m"]
         return mapping
     }
 }

@@ -33,6 +33,13 @@ package final class RecordDecoder {
     private let constants: [UnsafeMutableRawBufferPointer?]
     private let kindNames: [(name: [UInt8], kind: Mapping.Kind)]
     private let backfillSlots: [Int]
+    private let skippedSlots: [Int]
+    /// Per field, the slot of an attribute of CloudEvents; -1 if it has none.
+    private let attributeSlots: [Int]
+    /// Per field, the attribute's header in binary mode.
+    private var attributes: [UnsafeRawBufferPointer?]
+    private let attributeBytes = ByteBuffer()
+    private var isBinary = false
     private let currencyName: [UInt8]
     private let rates: [(name: [UInt8], rate: MoneyRules.Rate)]
 
@@ -50,7 +57,15 @@ package final class RecordDecoder {
             }
         }
         kindSlots = slots(mapping.kindAt)
-        fieldSlots = Field.allCases.map { slots(mapping.fields[$0]) }
+        let fieldSlots = Field.allCases.map { slots(mapping.fields[$0]) }
+        self.fieldSlots = fieldSlots
+        attributeSlots = Field.allCases.map { field in
+            guard mapping.readsCloudEventHeaders, case .pointers(let pointers)? = mapping.fields[field] else { return -1 }
+            let place = pointers.firstIndex { $0 == CloudEventAttributes.pointer(field) }
+            return place.map { fieldSlots[field.rawValue][$0] } ?? -1
+        }
+        attributes = Field.allCases.map { _ in nil }
+        skippedSlots = slots(.pointers(mapping.skippedAt))
         backfillSlots = mapping.backfillAt.map { slots(.pointers([$0, String($0.dropFirst("/payload".count))])) } ?? []
         constants = Field.allCases.map { field in
             guard case .constant(let text)? = mapping.fields[field] else { return nil }
@@ -64,7 +79,8 @@ package final class RecordDecoder {
         self.plan = plan
         parser = csj_parser_new(UInt32(Limits.jsonDepth))
         let count = 64
-        precondition(kindSlots.count + backfillSlots.count + fieldSlots.joined().count <= count, "more pointers than slots")
+        let slotCount = kindSlots.count + backfillSlots.count + skippedSlots.count + fieldSlots.joined().count
+        precondition(slotCount <= count, "more pointers than slots")
         values = .allocate(capacity: count)
         values.initialize(repeating: csj_value(), count: count)
     }
@@ -76,21 +92,44 @@ package final class RecordDecoder {
         for constant in constants { constant?.deallocate() }
     }
 
-    /// Reads one record. `kindHeader` is the text of the header `ce_type` in CloudEvents' binary mode.
-    package func decode(_ value: UnsafeRawBufferPointer?, kindHeader: [UInt8]? = nil) -> Decoded {
+    /// Reads one record. `headers` are those of CloudEvents, if it has any.
+    package func decode(_ value: UnsafeRawBufferPointer?, headers: CloudEventAttributes? = nil) -> Decoded {
         guard let value, let base = value.baseAddress, value.count > 0 else {
             return value == nil ? .skipped : .rejected(Rejection(.notJSON))
         }
         guard csj_parse(parser, plan, base, value.count, values) == CSJ_OK else { return .rejected(Rejection(.notJSON)) }
+        let headers = mapping.readsCloudEventHeaders ? headers : nil
+        if isBinary || headers != nil { keep(headers) }
         do throws(Rejection) {
-            guard let kind = try kind(kindHeader) else { return .skipped }
+            guard let kind = try kind(headers?.type) else { return .skipped }
             return .event(try event(kind))
         } catch {
             return .rejected(error)
         }
     }
 
+    /// Keeps the attributes of a record in binary mode until the next one.
+    private func keep(_ headers: CloudEventAttributes?) {
+        isBinary = headers?.isBinary ?? false
+        for field in Field.allCases { attributes[field.rawValue] = nil }
+        guard isBinary, let headers else { return }
+        attributeBytes.removeAll()
+        for field in Field.allCases { attributeBytes.append(contentsOf: headers[field] ?? []) }
+        var start = 0
+        for field in Field.allCases {
+            guard let header = headers[field] else { continue }
+            let end = start + header.count
+            attributes[field.rawValue] = UnsafeRawBufferPointer(rebasing: attributeBytes.bytes[start..<end])
+            start = end
+        }
+    }
+
     private func kind(_ header: [UInt8]?) throws(Rejection) -> Mapping.Kind? {
+        if !skippedSlots.isEmpty, let value = first(skippedSlots), value.type == CSJ_STRING.rawValue,
+            mapping.skippedValues.contains(String(decoding: RecordDecoder.text(value), as: UTF8.self))
+        {
+            return nil
+        }
         if let header { return header.withUnsafeBytes { kind(named: $0) } }
         if case .constant(let name) = mapping.kindAt { return mapping.kinds[name] }
         guard let value = first(kindSlots) else { throw Rejection(.missingField, field: "type") }
@@ -156,7 +195,25 @@ package final class RecordDecoder {
         if let constant = constants[field.rawValue] {
             return (UnsafeRawBufferPointer(constant), false)
         }
+        if isBinary && attributeSlots[field.rawValue] >= 0 { return try attributeOrScalar(field) }
         guard let value = first(fieldSlots[field.rawValue]) else { return nil }
+        return try scalar(value, field)
+    }
+
+    /// In binary mode the header takes the attribute's place.
+    private func attributeOrScalar(_ field: Field) throws(Rejection) -> (text: UnsafeRawBufferPointer, isNumber: Bool)? {
+        for slot in fieldSlots[field.rawValue] {
+            if slot != attributeSlots[field.rawValue] {
+                if let value = first([slot]) { return try scalar(value, field) }
+            } else if let text = attributes[field.rawValue] {
+                guard String(validating: text, as: UTF8.self) != nil else { throw Rejection(.wrongField, field: field.name) }
+                return (text, false)
+            }
+        }
+        return nil
+    }
+
+    private func scalar(_ value: csj_value, _ field: Field) throws(Rejection) -> (text: UnsafeRawBufferPointer, isNumber: Bool) {
         guard value.type == CSJ_STRING.rawValue || value.type == CSJ_NUMBER.rawValue else {
             throw Rejection(.wrongField, field: field.name)
         }
@@ -186,7 +243,9 @@ package final class RecordDecoder {
         let field = Field.occurredAt
         guard let (text, isNumber) = try scalar(field) else { throw Rejection(.missingField, field: field.name) }
         let instant: Int64?
-        if mapping.timeUnit == .rfc3339 {
+        // CloudEvents' own `time` is always RFC 3339.
+        let isAttribute = isBinary && text.baseAddress == attributes[field.rawValue]?.baseAddress
+        if mapping.timeUnit == .rfc3339 || isAttribute {
             instant = isNumber ? nil : CivilTime.parse(text)
         } else {
             instant = RecordDecoder.instant(text, unit: mapping.timeUnit)
@@ -229,7 +288,9 @@ package final class RecordDecoder {
         }
         if decimal.coefficient < 0 { throw Rejection(.negativeAmount, field: field) }
         let minorUnits: Int64
-        do throws(ConversionFailure) { minorUnits = try converted(decimal) } catch {
+        do throws(ConversionFailure) {
+            minorUnits = try converted(decimal, places: Decimal.places(text))
+        } catch {
             switch error {
             case .money(let failure): throw Rejection(failure == .tooManyDigits ? .tooManyDigits : .amountOutOfRange, field: field)
             case .rejected(let rejection): throw rejection
@@ -244,15 +305,20 @@ package final class RecordDecoder {
         case rejected(Rejection)
     }
 
-    private func converted(_ amount: Decimal) throws(ConversionFailure) -> Int64 {
+    /// `places` are the digits after the point that the record writes: more than the currency has are refused, be they zeros.
+    private func converted(_ amount: Decimal, places: Int) throws(ConversionFailure) -> Int64 {
+        func minorUnits(_ exponent: Int) throws(Decimal.MoneyFailure) -> Int64 {
+            if places > exponent { throw .tooManyDigits }
+            return try amount.minorUnits(exponent: exponent)
+        }
         do {
-            guard let (text, isNumber) = try scalar(.currency) else { return try amount.minorUnits(exponent: money.exponent) }
+            guard let (text, isNumber) = try scalar(.currency) else { return try minorUnits(money.exponent) }
             if isNumber { throw Rejection(.wrongField, field: Field.currency.name) }
-            if currencyName.elementsEqual(text) { return try amount.minorUnits(exponent: money.exponent) }
+            if currencyName.elementsEqual(text) { return try minorUnits(money.exponent) }
             guard let (_, rate) = rates.first(where: { $0.name.elementsEqual(text) }) else {
                 throw Rejection(.unknownCurrency, field: Field.currency.name)
             }
-            _ = try amount.minorUnits(exponent: rate.exponent)
+            _ = try minorUnits(rate.exponent)
             return try amount.converted(rate: rate.rate, exponent: money.exponent)
         } catch let error as Rejection {
             throw .rejected(error)

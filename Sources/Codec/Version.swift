@@ -186,6 +186,8 @@ extension Mapping {
         }
         buffer.appendStrings([timeUnit.rawValue] + (backfillAt.map { [$0] } ?? []))
         buffer.appendStrings(backfillValues.sorted())
+        buffer.appendStrings(skippedAt)
+        buffer.appendStrings(skippedValues.sorted())
         buffer.appendIntegers([
             addsToOrder ? 1 : 0, clickDeduplication, kindsAreLoose ? 1 : 0, readsCloudEventHeaders ? 1 : 0,
         ])
@@ -202,6 +204,8 @@ extension Mapping {
         for field in Field.allCases where try reader.read(UInt8.self) == 1 { fields[field] = try reader.readSource() }
         let texts = try reader.readStrings()
         let backfillValues = try reader.readStrings()
+        let skippedAt = try reader.readStrings()
+        let skippedValues = try reader.readStrings()
         let numbers = try reader.readIntegers()
         guard let unit = texts.first.flatMap(TimeUnit.init), numbers.count == 4 else { throw damaged }
         self.init(
@@ -209,6 +213,8 @@ extension Mapping {
             clickDeduplication: numbers[1])
         backfillAt = texts.count > 1 ? texts[1] : nil
         self.backfillValues = Set(backfillValues)
+        self.skippedAt = skippedAt
+        self.skippedValues = Set(skippedValues)
         kindsAreLoose = numbers[2] == 1
         readsCloudEventHeaders = numbers[3] == 1
     }

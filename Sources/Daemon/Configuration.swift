@@ -92,7 +92,11 @@ struct Configuration {
         case .debezium: mapping = .debezium(topic: topic)
         case .mapped: mapping = Mapping(topic: topic, kindAt: .pointers([]), kinds: [:], fields: [:])
         }
-        if let at = input.kindAt { mapping.kindAt = source(at) }
+        if let at = input.kindAt {
+            mapping.kindAt = source(at)
+            // What Segment's `type` says matters no more; what Debezium's `op` says does.
+            if mapping.kindsAreLoose { (mapping.skippedAt, mapping.skippedValues) = ([], []) }
+        }
         if !input.kinds.isEmpty {
             mapping.kinds = [:]
             for (name, values) in input.kinds { for value in values { mapping.kinds[value] = Mapping.nativeKinds[name] } }

@@ -100,6 +100,18 @@ package struct Decimal: Sendable, Equatable {
         self = try result.get()
     }
 
+    /// Digits after the point as a number is written, zeros too: 3 of `1.230`, 2 of `12345e-2`, 0 of `1.5e3`. `text` is a number.
+    package static func places(_ text: UnsafeRawBufferPointer) -> Int {
+        let mantissa = text.prefix { $0 != 0x65 && $0 != 0x45 }
+        let fraction = mantissa.drop { $0 != 0x2E }.dropFirst().count
+        // More than any number has after its point that is not refused for it.
+        let far = 1_000_000
+        let digits = text.dropFirst(mantissa.count + 1).drop { $0 == 0x2B || $0 == 0x2D }
+        let exponent = digits.reduce(0) { min($0 * 10 + Int($1 &- 0x30), far) }
+        let isDown = text.dropFirst(mantissa.count + 1).first == 0x2D
+        return max(0, isDown ? fraction + exponent : fraction - exponent)
+    }
+
     /// Why a decimal is no amount of money in a currency.
     package enum MoneyFailure: Error, Equatable { case tooManyDigits, outOfRange }
 

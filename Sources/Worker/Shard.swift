@@ -287,7 +287,10 @@ final class Shard {
         for header in headers(record) {
             switch header.name {
             case "rfm-backfill": context.isBackfill = true
-            case "ce_type" where applier.version.mappings[input].readsCloudEventHeaders: context.kindHeader = header.value
+            case let name where name.hasPrefix("ce_") && applier.version.mappings[input].readsCloudEventHeaders:
+                var attributes = context.attributes ?? CloudEventAttributes()
+                attributes.take(name, header.value)
+                context.attributes = attributes
             default: break
             }
         }

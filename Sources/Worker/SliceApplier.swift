@@ -65,8 +65,8 @@ package struct RecordContext {
     package var wasSentBefore = false
     /// Header `rfm-backfill`.
     package var isBackfill = false
-    /// Header `ce_type`, in CloudEvents' binary mode.
-    package var kindHeader: [UInt8]?
+    /// CloudEvents' headers, if the input is read for them and the record has any.
+    package var attributes: CloudEventAttributes?
 
     package init(input: Int, key: UnsafeRawBufferPointer?, timestamp: Int64?, reading: Int64) {
         self.input = input
@@ -96,7 +96,7 @@ package final class SliceApplier {
 
     /// Applies one record of Kafka.
     package func apply(_ value: UnsafeRawBufferPointer?, _ context: RecordContext) -> Disposition {
-        switch decoders[context.input].decode(value, kindHeader: context.kindHeader) {
+        switch decoders[context.input].decode(value, headers: context.attributes) {
         case .skipped: return .skipped
         case .rejected(let rejection): return .rejected(rejection)
         case .event(let event):

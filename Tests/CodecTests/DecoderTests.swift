@@ -11,9 +11,11 @@ struct Read: Equatable, CustomStringConvertible {
     init(_ text: String) { self.text = text }
 }
 
-func read(_ json: [UInt8]?, _ mapping: Mapping = .native(topic: "t"), money: MoneyRules = euro, header: String? = nil)
-    -> Read
-{
+func read(
+    _ json: [UInt8]?, _ mapping: Mapping = .native(topic: "t"), money: MoneyRules = euro, headers: [String: String]? = nil
+) -> Read {
+    var attributes = headers.map { _ in CloudEventAttributes() }
+    for (name, value) in headers ?? [:] { attributes?.take(name, Array(value.utf8)) }
     let decoder = RecordDecoder(mapping, money: money)
     func describe(_ decoded: Decoded) -> Read {
         switch decoded {
@@ -26,14 +28,14 @@ func read(_ json: [UInt8]?, _ mapping: Mapping = .native(topic: "t"), money: Mon
             )
         }
     }
-    guard let json else { return describe(decoder.decode(nil, kindHeader: header.map { Array($0.utf8) })) }
-    return json.withUnsafeBytes { describe(decoder.decode($0, kindHeader: header.map { Array($0.utf8) })) }
+    guard let json else { return describe(decoder.decode(nil, headers: attributes)) }
+    return json.withUnsafeBytes { describe(decoder.decode($0, headers: attributes)) }
 }
 
-func read(_ json: String, _ mapping: Mapping = .native(topic: "t"), money: MoneyRules = euro, header: String? = nil)
-    -> Read
-{
-    read(Array(json.utf8), mapping, money: money, header: header)
+func read(
+    _ json: String, _ mapping: Mapping = .native(topic: "t"), money: MoneyRules = euro, headers: [String: String]? = nil
+) -> Read {
+    read(Array(json.utf8), mapping, money: money, headers: headers)
 }
 
 let euro = MoneyRules(
@@ -84,14 +86,15 @@ func purchase(_ field: String = "", _ value: String? = nil) -> String {
     func readsIntegersAsIdentifiersByTheirDigits(json: String, id: String) {
         #expect(read(purchase("customer_id", json)) == Read("purchase \(id) e1 o1 1795428000123 12345"))
         #expect(read(purchase("order_id", json)) == Read("purchase c7 e1 \(id) 1795428000123 12345"))
+        #expect(read(purchase("event_id", json)) == Read("purchase c7 \(id) o1 1795428000123 12345"))
     }
 
     @Test(arguments: [
         ("123.45", 12345), ("\"123.45\"", 12345), ("1e2", 10000), ("\"1.2345E+2\"", 12345), ("12345e-2", 12345),
         ("0", 0), ("0.00", 0),
-        ("\"0\"", 0), ("100", 10000), ("1.500000", 150), ("1000000000000", 100_000_000_000_000), ("0.1e1", 100),
+        ("\"0\"", 0), ("100", 10000), ("1000000000000", 100_000_000_000_000), ("0.1e1", 100),
         ("-0", 0), ("\"-0.00\"", 0),
-        ("0e99999999999", 0),
+        ("0e99999999999", 0), ("1.50e1", 1500), ("100e-2", 100), ("\"1.230e1\"", 1230),
     ])
     func readsAmountsFromTheirDigits(json: String, minorUnits: Int64) {
         #expect(read(purchase("amount", json)) == Read("purchase c7 e1 o1 1795428000123 \(minorUnits)"))
@@ -117,6 +120,33 @@ func purchase(_ field: String = "", _ value: String? = nil) -> String {
     func convertsForeignAmounts(currency: String, amount: String, minorUnits: Int64) {
         let json = purchase("currency", "\"\(currency)\"").replacing("123.45", with: amount)
         #expect(read(json) == Read("purchase c7 e1 o1 1795428000123 \(minorUnits)"))
+    }
+
+    /// Digits count after the point of the currency that the record names.
+    @Test(arguments: [("JPY", "5.0"), ("USD", "5.000")])
+    func refusesMoreDigitsThanAForeignCurrencyHas(currency: String, amount: String) {
+        let json = purchase("currency", "\"\(currency)\"").replacing("123.45", with: amount)
+        #expect(read(json) == Read("too_many_digits amount"))
+    }
+
+    /// The currency of a refund is read as that of a purchase; without an amount there is nothing to convert.
+    @Test(arguments: [
+        (#""amount":"10.00","currency":"USD""#, "refund c7 r1 o1 1795428000000 925"),
+        (#""amount":"10.00","currency":"CHF""#, "unknown_currency currency"),
+        (#""currency":"CHF""#, "refund c7 r1 o1 1795428000000 -"),
+    ])
+    func readsTheCurrencyOfARefund(fields: String, expected: String) {
+        let refund =
+            #"{"type":"refund","event_id":"r1","customer_id":"c7","order_id":"o1","occurred_at":"2026-11-23T10:00:00Z",\#(fields)}"#
+        #expect(read(refund) == Read(expected))
+    }
+
+    /// Any behaviour counts as a click: what `action` and other optional fields hold is not looked at.
+    @Test(arguments: ["\"view\"", "\"wishlist\"", "7", "{}"])
+    func countsAnyAction(action: String) {
+        let click =
+            #"{"type":"click","event_id":"k1","customer_id":"c7","occurred_at":"2026-11-23T10:00:00Z","action":\#(action)}"#
+        #expect(read(click) == Read("click c7 k1 k1 1795428000000 -"))
     }
 
     // MARK: Rejections
@@ -178,7 +208,9 @@ func purchase(_ field: String = "", _ value: String? = nil) -> String {
         ("amount", "\"NaN\"", "wrong_field amount"), ("amount", "\" 1\"", "wrong_field amount"),
         ("amount", "true", "wrong_field amount"),
         ("amount", "-0.01", "negative_amount amount"), ("amount", "\"1.005\"", "too_many_digits amount"),
-        ("amount", "1e-9999999999", "too_many_digits amount"),
+        ("amount", "1e-9999999999", "too_many_digits amount"), ("amount", "\"1.230\"", "too_many_digits amount"),
+        ("amount", "1.500000", "too_many_digits amount"), ("amount", "0.000", "too_many_digits amount"),
+        ("amount", "100e-3", "too_many_digits amount"), ("amount", "0e-3", "too_many_digits amount"),
         ("amount", "1000000000000.01", "amount_out_of_range amount"),
         ("amount", "1e300", "amount_out_of_range amount"),
         ("amount", "1e99999999999999999999", "amount_out_of_range amount"),

@@ -13,11 +13,42 @@ import Testing
             #"{"type":"click","id":"ce1","subject":"c9","time":"2026-11-23T10:00:00Z","data":{"customer_id":"c1","event_id":"k1","occurred_at":"2026-11-23T10:00:00.001Z"}}"#
         #expect(read(own, mapping) == Read("click c1 k1 k1 1795428000001 -"))
         #expect(read(structured.replacing("com.shop.purchase", with: "com.shop.login"), mapping) == Read("skipped"))
-        // Binary: the header names the kind, and the value is the data.
+    }
+
+    /// Binary: headers are the attributes, and the value is the data. What the data says itself comes first.
+    @Test func readsCloudEventsInBinaryMode() {
+        let mapping = Mapping.cloudEvents(topic: "t")
         let data = #"{"event_id":"e1","customer_id":"c7","amount":5,"occurred_at":"2026-11-23T10:00:00Z"}"#
-        #expect(read(data, mapping, header: "com.shop.purchase") == Read("purchase c7 e1 e1 1795428000000 500"))
-        #expect(read(data, mapping, header: "com.shop.login") == Read("skipped"))
+        var headers = ["ce_type": "com.shop.purchase", "ce_source": "/s", "ce_id": "ce1", "ce_subject": "客"]
+        #expect(read(data, mapping, headers: headers) == Read("purchase c7 e1 e1 1795428000000 500"))
+        headers["ce_time"] = "2026-11-23T10:00:00.001Z"
+        #expect(read(#"{"amount":5}"#, mapping, headers: headers) == Read("purchase 客 ce1 ce1 1795428000001 500"))
+        // Names that are attributes in structured mode are the data's own here.
+        let other = #"{"amount":5,"id":"x","subject":"y","time":"z","type":"click"}"#
+        #expect(read(other, mapping, headers: headers) == Read("purchase 客 ce1 ce1 1795428000001 500"))
+        var inSeconds = mapping
+        inSeconds.timeUnit = .seconds
+        #expect(read(#"{"amount":5}"#, inSeconds, headers: headers) == Read("purchase 客 ce1 ce1 1795428000001 500"))
+        headers["ce_type"] = "com.shop.login"
+        #expect(read(data, mapping, headers: headers) == Read("skipped"))
+        headers["ce_type"] = nil
+        #expect(read(data, mapping, headers: headers) == Read("missing_field type"))
         #expect(read(data, mapping) == Read("missing_field type"))
+        #expect(read(#"{"amount":5}"#, mapping, headers: ["ce_type": "purchase"]) == Read("missing_field customer_id"))
+        #expect(read(purchase(), headers: ["ce_type": "click", "ce_id": "x"]).text.hasPrefix("purchase c7 e1"))
+    }
+
+    /// A header is bytes; what is taken from it must be text.
+    @Test func refusesAnAttributeThatIsNoText() {
+        var attributes = CloudEventAttributes()
+        attributes.take("ce_type", Array("purchase".utf8))
+        attributes.take("ce_subject", [0x63, 0xFF])
+        let decoder = RecordDecoder(.cloudEvents(topic: "t"), money: euro)
+        let found = Array(#"{"event_id":"e1","amount":5,"occurred_at":"2026-11-23T10:00:00Z"}"#.utf8).withUnsafeBytes { data in
+            guard case .rejected(let rejection) = decoder.decode(data, headers: attributes) else { return nil as Rejection? }
+            return rejection
+        }
+        #expect(found == Rejection(.wrongField, field: "customer_id"))
     }
 
     @Test func readsSegmentAndRudderStack() {
@@ -41,7 +72,10 @@ import Testing
         #expect(
             read(order.replacing("\"total\"", with: "\"revenue\""), mapping)
                 == Read("purchase u1 m1 o1 1795428000000 2750"))
-        #expect(read(#"{"type":"identify","userId":"u1"}"#, mapping) == Read("missing_field type"))
+        for call in ["identify", "page", "screen", "group", "alias"] {
+            #expect(read(#"{"type":"\#(call)","userId":"u1"}"#, mapping) == Read("skipped"))
+        }
+        #expect(read(#"{"type":"track","userId":"u1"}"#, mapping) == Read("missing_field type"))
     }
 
     @Test(arguments: [true, false])
@@ -53,7 +87,9 @@ import Testing
         }
         #expect(change("c", purchase()) == Read("purchase c7 e1 o1 1795428000123 12345"))
         #expect(change("r", purchase()) == Read("purchase c7 e1 o1 1795428000123 12345 backfill"))
-        #expect(change("d", "null") == Read("missing_field type"))
+        #expect(change("u", purchase()) == Read("purchase c7 e1 o1 1795428000123 12345"))
+        for operation in ["d", "t", "m"] { #expect(change(operation, "null") == Read("skipped")) }
+        #expect(change("c", "null") == Read("missing_field type"))
     }
 
     @Test func readsAMappingOfItsOwn() {

@@ -40,17 +40,17 @@ def decode(line, config):
     event.kind = text(record, "type")
     if event.kind not in ("purchase", "refund", "click"):
         raise Skipped
-    event.event_id = text(record, "event_id")
+    event.event_id = identifier(record, "event_id")
     event.customer_id = customer(record.get("customer_id"))
     event.time = instant(text(record, "occurred_at"))
     event.order_id = event.amount = None
     if event.kind == "purchase":
-        event.order_id = text(record, "order_id", event.event_id)
+        event.order_id = identifier(record, "order_id", event.event_id)
         event.amount = money(record, config)
         if event.amount is None:
             raise Rejected("amount is missing")
     elif event.kind == "refund":
-        event.order_id = text(record, "order_id")
+        event.order_id = identifier(record, "order_id")
         event.amount = money(record, config)
     return event
 
@@ -63,9 +63,19 @@ def text(record, key, default=None):
     value = record.get(key)
     if value is None and default is not None:
         return default
-    if not isinstance(value, str) or value == "":
+    if not isinstance(value, str) or isinstance(value, Digits) or value == "":
         raise Rejected(f"{key} is missing or no text")
     return value
+
+
+def identifier(record, key, default=None):
+    """A text, or an integer by its digits: 17 and "17" are one id."""
+    value = record.get(key)
+    if isinstance(value, Digits):
+        if not re.fullmatch(r"-?\d+", value):
+            raise Rejected(f"{key} is no integer")
+        return str(value)
+    return text(record, key, default)
 
 
 def customer(value):

@@ -25,7 +25,7 @@ class Workload:
         self.given = configuration(self.random)
         self.days = BusinessDays(self.given["zone"])
         self.customers = self.random.sample(CUSTOMERS, self.random.randint(1, 6))
-        self.orders = [f"o{i}" for i in range(self.random.randint(2, 12))]
+        self.orders = [f"o{i}" if i % 3 else str(i) for i in range(self.random.randint(2, 12))]
         # From the seventies, when zones were odd, to the years that only the zone's rule covers.
         self.clock = self.random.choice([1, 2, 10, 26, 41, 41, 55, 70]) * YEAR + self.random.randrange(YEAR)
         self.pace = self.random.choice([1, 1, 3, 8])
@@ -69,6 +69,9 @@ class Workload:
             self._pay(record)
         if kind == "refund" or self.random.random() < 0.7:
             record["order_id"] = self.random.choice(self.orders)
+        for key in ("event_id", "order_id"):
+            if re.fullmatch(r"\d+", record.get(key, "")) and self.random.random() < 0.5:
+                record[key] = number(str(int(record[key])))
         return record
 
     def _tick(self):
@@ -131,11 +134,12 @@ class Workload:
         changed = [
             {"customer_id": ""}, {"customer_id": "y" * 256}, {"customer_id": "é" * 128}, {"customer_id": number("1.5")},
             {"customer_id": None}, {"customer_id": ["c1"]}, {"amount": "-1"}, {"amount": number("-0.5")},
-            {"amount": "1.23456"}, {"amount": "99999999999999999999"}, {"amount": "one"}, {"amount": True},
+            {"amount": "1.23456"}, {"amount": "1.230"}, {"amount": number("7.50000")}, {"amount": "0.000"},
+            {"event_id": number("1.5")}, {"order_id": number("1e3")}, {"amount": "99999999999999999999"}, {"amount": "one"}, {"amount": True},
             {"amount": None}, {"amount": ""}, {"currency": "XXX"}, {"currency": "usd"}, {"event_id": [7]},
             {"occurred_at": "2026-02-30T00:00:00Z"}, {"occurred_at": "2026-01-01"}, {"occurred_at": 1700000000},
             {"occurred_at": "2026-01-01T25:00:00Z"}, {"occurred_at": "2026-01-01T10:00:00"}, {"occurred_at": None},
-            {"type": "sale"}, {"type": "Purchase"}, 
+            {"type": "sale"}, {"type": "Purchase"},
             {"type": "refund", "amount": "-3", "order_id": self.orders[0]}, {"type": "refund"}]
         return self.random.choice(
             [text[:-1], "[" + text + "]", without, "", "nonsense", "17", text + text, '{"a":"\udcff"}'] * 2

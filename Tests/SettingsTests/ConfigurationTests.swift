@@ -1,5 +1,7 @@
 // Configurations with one mistake each, and what is said about it; good ones; environment and secrets.
+import Codec
 import Foundation
+import Rules
 import Settings
 import TestSupport
 import Testing
@@ -74,6 +76,16 @@ private let least = "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [{ topic:
         #expect(told.count == 1)
         #expect(told.first?.hasPrefix("3: kafka.properties.transaction.timeout.ms: less than 45000: ") == true, "\(told)")
         #expect(try doubts("45000") == [])
+    }
+
+    @Test func aWarningIsMediumUnlessItSaysOtherwise() throws {
+        let warnings = "warnings: [{ name: a, when: recency > 60 }, { name: slipping, when: recency > 9 }, { name: b, severity: high, when: recency > 1 }]\n"
+        try withFile(least + warnings) { path in
+            let version = try Configuration.load(path).version
+            let severities = Dictionary(uniqueKeysWithValues: version.warnings.map { ($0.name, $0.severity) })
+            // One that replaces the preset's `slipping` keeps nothing of it.
+            #expect(severities["a"] == .medium && severities["slipping"] == .medium && severities["b"] == .high)
+        }
     }
 
     @Test func expandsTheEnvironment() throws {

@@ -257,7 +257,9 @@ private struct ShardAudit {
                 if let limit = genesis.rebuiltPositions[stored.partition.topic] { context.wasSentBefore = stored.offset < limit }
                 context.isBackfill = stored.headers.contains { $0.name == "rfm-backfill" }
                 if applier.version.mappings[input].readsCloudEventHeaders {
-                    context.kindHeader = stored.headers.first { $0.name == "ce_type" }?.value
+                    var attributes = CloudEventAttributes()
+                    for header in stored.headers { attributes.take(header.name, header.value) }
+                    context.attributes = attributes
                 }
                 return applier.apply(value, context)
             }
