@@ -87,7 +87,7 @@ package struct Version: Sendable, Equatable {
     private static let limits: [Int64] = [
         Int64(Limits.customersPerShard), Int64(Limits.entriesPerCustomer), Limits.spendMinorUnits, Limits.amountMinorUnits,
         Int64(Limits.customerIDBytes), Int64(Limits.eventIDBytes), Int64(Limits.jsonDepth), Limits.earliestTime,
-        Limits.latestTime, Int64(Limits.deadlinesPerSlice),
+        Limits.latestTime, Int64(Limits.deadlinesPerSlice), Int64(Limits.agedOrders),
     ]
 
     /// Reads what `encoded` wrote; nil if it is damaged or of another format or other limits.

@@ -25,7 +25,7 @@ extension Engine {
             }
             prune(row, at: instant)
         } else {
-            if table.count >= Limits.customersPerShard { return .refused(.customers) }
+            if table.count >= mostCustomers { return .refused(.customers) }
             clock = instant
             ordinal = table.add(input.customer, hash: hash)
             wheel.grow(toHold: table.count)
@@ -69,6 +69,7 @@ extension Engine {
         if Int(row.pointee.entryCount) + 2 > Limits.entriesPerCustomer && survivors(row, at: instant) + 2 > Limits.entriesPerCustomer {
             return .entries
         }
+        if row.pointee.agedCount >= Limits.agedOrders { return .entries }
         // What is inside the longest window is bounded by entries times the largest amount.
         return row.pointee.agedNet > Limits.spendMinorUnits ? .spend : nil
     }

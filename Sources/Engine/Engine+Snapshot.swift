@@ -146,14 +146,12 @@ extension Engine {
             let sweeps: UInt8 = try reader.read()
             let sweepCursor = Int(try reader.read(UInt32.self))
             let sweepClock: Int64 = try reader.read()
-            guard reader.remaining == 0, count <= UInt64(Limits.customersPerShard), hasClock <= 1, sweeps <= 1,
+            guard reader.remaining == 0, count <= UInt64(mostCustomers), hasClock <= 1, sweeps <= 1,
                 fireCursor <= Int(count), sweepCursor <= Int(count), DeadlineWheel.holds(clock), sweeps == 0 || sweepClock <= clock
             else { throw DamagedState(reason: "the header of the state is out of range") }
             self.clock = hasClock == 1 ? clock : nil
-            table.reserve(Int(count))
-            wheel.grow(toHold: Int(count))
+            // Nothing is reserved for customers who have not come yet: a file may say any number.
             restoring = Restoring(expected: Int(count))
-            restoring?.placed.grow(toHold: Int(count) + 1)
             if sweeps == 1 {
                 guard let oldRules else { throw DamagedState(reason: "the version before is needed and not known") }
                 sweep = Sweep(cursor: sweepCursor, clock: sweepClock, oldRules: oldRules, oldNames: RuleNames(oldRules))
@@ -180,14 +178,35 @@ extension Engine {
             throw DamagedState(reason: "customer \(ordinal) is out of range")
         }
         guard !restoring.placed.contains(ordinal) else { throw DamagedState(reason: "customer \(ordinal) comes twice") }
-        self.restoring?.placed.insert(ordinal)
-        try place(UnsafeRawBufferPointer(rebasing: reader.bytes[start..<reader.offset]), ordinal)
+        let raw = UnsafeRawBufferPointer(rebasing: reader.bytes[start..<reader.offset])
+        if ordinal < restoring.reach {
+            try place(raw, ordinal)
+        } else {
+            restoring.early.append(contentsOf: raw)
+            self.restoring?.earlyCount += 1
+        }
+    }
+
+    /// Those who came early and for whom there is room now.
+    private func placeEarly() throws(DamagedState) {
+        guard let restoring, restoring.earlyCount > 0, restoring.placed.count + restoring.earlyCount == restoring.expected else { return }
+        let early = restoring.early
+        self.restoring?.early = ByteBuffer()
+        self.restoring?.earlyCount = 0
+        self.restoring?.isWhole = true
+        try restoreCustomers(early.bytes)
     }
 
     private func place(_ raw: UnsafeRawBufferPointer, _ ordinal: Int) throws {
         var reader = ByteReader(raw)
         _ = try reader.read(UInt32.self)
         let id = try reader.readBytes(Int(try reader.read(UInt8.self)))
+        restoring?.placed.grow(toHold: ordinal + 1)
+        restoring?.placed.insert(ordinal)
+        if ordinal >= table.count {
+            table.reserve(ordinal + 1)
+            wheel.grow(toHold: ordinal + 1)
+        }
         let hash = table.hash(id)
         guard table.find(id, hash: hash) == nil else { throw DamagedState(reason: "two customers have one id") }
         table.place(id, hash: hash, at: ordinal)
@@ -223,15 +242,26 @@ extension Engine {
 
     /// Ends a restore: the state must be whole.
     package func finishRestore() throws(DamagedState) {
-        guard let restoring, restoring.expected == restoring.placed.count else {
-            throw DamagedState(reason: "customers are missing")
+        try placeEarly()
+        guard let restoring, restoring.expected == restoring.placed.count, restoring.earlyCount == 0 else {
+            throw DamagedState(reason: "customers are missing, or come twice")
         }
         restoring.placed.deallocate()
         self.restoring = nil
     }
 
     struct Restoring {
+        /// Customers that the header names.
         var expected: Int
         var placed = OrdinalSet()
+        /// Customers whose ordinal is far beyond what has come, as bytes: only a whole state makes room for them.
+        var early = ByteBuffer()
+        var earlyCount = 0
+        /// All have come.
+        var isWhole = false
+
+        /// Room is made up to it. A snapshot begins with customers who changed while it was written, from anywhere; the others come in
+        /// their order. So it runs ahead of what has come, but not without bound.
+        var reach: Int { isWhole ? expected : placed.count * 16 + 1 << 18 }
     }
 }

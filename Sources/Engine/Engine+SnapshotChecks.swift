@@ -10,7 +10,7 @@ extension Engine {
         let times = [row.firstSeen, row.lastEvent, row.agedFirst, row.agedLast, row.activityAt]
         guard row.due == CustomerRow.never || DeadlineWheel.holds(row.due), times.allSatisfy(Engine.isTime),
             row.agedNet >= 0,
-            row.agedCount < 1 << 31,
+            row.agedCount <= Limits.agedOrders + UInt32(Limits.entriesPerCustomer),
             row.activity0 == -1 || Engine.isActivity(row.activity0), Engine.isActivity(row.activity1)
         else { return false }
         for ladder in 0..<Limits.ladders {

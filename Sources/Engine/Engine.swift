@@ -35,6 +35,7 @@ package final class Engine {
     package let emitFrom: Int64
     /// Deadlines at or before it were sent before a rebuild.
     package let rebuiltUpTo: Int64
+    let mostCustomers: Int
 
     /// Decisions since they were last taken away (Effect.swift).
     package let effects = ByteBuffer(capacity: 1 << 16)
@@ -67,8 +68,13 @@ package final class Engine {
         var oldNames: RuleNames
     }
 
-    /// `key` and the two limits come from the shard's genesis. `emitFrom` Int64.min mutes nothing.
-    package init(rules: Ruleset, key: UInt64, emitFrom: Int64 = .min, rebuiltUpTo: Int64 = .min) {
+    /// `key` and the two instants come from the shard's genesis. `emitFrom` Int64.min mutes nothing. Only a test has other
+    /// `mostCustomers`.
+    package init(
+        rules: Ruleset, key: UInt64, emitFrom: Int64 = .min, rebuiltUpTo: Int64 = .min,
+        mostCustomers: Int = Limits.customersPerShard
+    ) {
+        self.mostCustomers = mostCustomers
         self.rules = rules
         self.key = key
         self.emitFrom = emitFrom
@@ -82,6 +88,8 @@ package final class Engine {
     }
 
     deinit {
+        endSnapshot()
+        restoring?.placed.deallocate()
         table.deallocate()
         store.deallocate()
         wheel.deallocate()

@@ -21,6 +21,8 @@ package enum Limits {
     package static let customersPerShard = 100_000_000
     /// What is kept for one customer: orders inside the longest window, seen refunds and lines, and warnings.
     package static let entriesPerCustomer = 8_192
+    /// Orders of one customer that left the longest window; far inside the 32 bits that count them.
+    package static let agedOrders: UInt32 = 2_000_000_000
     /// Largest sum of one customer in minor units; a record that would pass it is rejected.
     package static let spendMinorUnits: Int64 = 4_000_000_000_000_000_000
 

@@ -219,7 +219,8 @@ struct ShardRecovery {
                     shard = new
                 } catch { throw .damaged(file: "batch \(identity.batch)", reason: error.reason) }
             }
-            do throws(Engine.DamagedState) { try shard?.engine.finishRestore() } catch {
+            guard let shard else { throw .damaged(file: "batch \(identity.batch)", reason: "there is no state in it") }
+            do throws(Engine.DamagedState) { try shard.engine.finishRestore() } catch {
                 throw .damaged(file: "batch \(identity.batch)", reason: error.reason)
             }
         } catch {

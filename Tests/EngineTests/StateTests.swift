@@ -81,6 +81,32 @@ import Testing
         #expect(StateTests.purchase("o2", at: 1_770_000_000_001).apply(to: engine) == .refused(.spend))
     }
 
+    @Test func agedOrdersOverTheLimitAreRefused() throws {
+        let engine = try StateTests.engine()
+        let now: Int64 = 1_770_000_000_000
+        StateTests.purchase("o1", at: now).apply(to: engine)
+        let old = StateTests.purchase("o2", at: now - 400 * StateTests.day)
+        engine.table.row(0).pointee.agedCount = Limits.agedOrders - 1
+        #expect(old.apply(to: engine, at: now) == .accepted)
+        #expect(engine.table.row(0).pointee.agedCount == Limits.agedOrders)
+        let before = engine.stateDigest()
+        #expect(old.apply(to: engine, at: now + 1) == .refused(.entries))
+        #expect(engine.stateDigest() == before)
+    }
+
+    @Test func customersOverTheLimitAreRefusedAndLeaveNoTrace() throws {
+        let engine = Engine(rules: try StateTests.engine().rules, key: 7, mostCustomers: 2)
+        let now: Int64 = 1_770_000_000_000
+        for customer in ["c1", "c2"] {
+            #expect(StateTests.purchase("o1", at: now, customer: customer).apply(to: engine) == .accepted)
+        }
+        let before = engine.stateDigest()
+        #expect(StateTests.purchase("o1", at: now + 1, customer: "c3").apply(to: engine) == .refused(.customers))
+        #expect(engine.stateDigest() == before && engine.clock == now)
+        // Those who are known go on.
+        #expect(StateTests.purchase("o2", at: now + 2, customer: "c1").apply(to: engine) == .accepted)
+    }
+
     /// XXH3 combines short texts with its seed bit by bit: a line's key must not be another refund's.
     @Test func lineAndRefundOfOneOrderAreNotMistakenForEachOther() throws {
         let now: Int64 = 1_770_000_000_000

@@ -207,9 +207,7 @@ import Worker
                 let byte =
                     [0, 0x7F, 0x80, 0xFF, UInt8.random(in: 0...255, using: &random)].randomElement(using: &random) ?? 0
                 if Int.random(in: 0..<10, using: &random) == 0 {
-                    // All but the number of customers, for whom memory is taken at once.
-                    let places = Array(0..<21) + Array(29..<changed.header.count)
-                    changed.header[places[Int.random(in: 0..<places.count, using: &random)]] = byte
+                    changed.header[Int.random(in: 0..<changed.header.count, using: &random)] = byte
                 } else {
                     let at = Int.random(in: 0..<changed.customers.count, using: &random)
                     for place in at..<min(at + Int.random(in: 1...8, using: &random), changed.customers.count) {

@@ -1,0 +1,101 @@
+// Restoring: memory grows with what arrives, whatever a file says of itself, and is given back.
+import Foundation
+import Model
+import Rules
+import TestSupport
+import Testing
+
+@testable import Engine
+
+@Suite struct RestoreTests {
+    private static let rules: Ruleset = {
+        do throws(RulesetProblem) {
+            return try Ruleset(
+                ladders: Presets.fourTierLadders, warnings: Presets.fourTierWarnings, zone: .utc, currencyExponent: 2,
+                halfLives: [7 * 86_400_000, 28 * 86_400_000])
+        } catch { preconditionFailure("the preset is refused: \(error)") }
+    }()
+
+    private static func engine(customers: Int) -> Engine {
+        let engine = Engine(rules: rules, key: 7)
+        for number in 0..<customers {
+            Event(kind: .click, customer: "c\(number)", id: "e", occurredAt: 1_770_000_000_000).apply(to: engine)
+        }
+        return engine
+    }
+
+    /// Header and chunks of about `limit` bytes.
+    private static func snapshot(_ engine: Engine, limit: Int = .max) -> (header: [UInt8], chunks: [[UInt8]]) {
+        let header = ByteBuffer()
+        engine.beginSnapshot(into: header)
+        var chunks: [[UInt8]] = []
+        var goesOn = true
+        while goesOn {
+            let chunk = ByteBuffer()
+            goesOn = engine.continueSnapshot(into: chunk, limit: limit)
+            chunks.append(chunk.array)
+        }
+        engine.endSnapshot()
+        return (header.array, chunks)
+    }
+
+    /// The number of customers lies behind clock, cursor and version number; a customer begins with his ordinal.
+    private static func replace<Number: FixedWidthInteger>(_ bytes: inout [UInt8], at offset: Int, with number: Number) {
+        withUnsafeBytes(of: number.littleEndian) { bytes.replaceSubrange(offset..<offset + $0.count, with: $0) }
+    }
+
+    @Test func aFileThatSaysThereAreManyTakesNoMemoryForThem() throws {
+        var (header, chunks) = RestoreTests.snapshot(RestoreTests.engine(customers: 1))
+        RestoreTests.replace(&header, at: 21, with: UInt64(Limits.customersPerShard))
+        RestoreTests.replace(&chunks[0], at: 0, with: UInt32(Limits.customersPerShard - 1))
+        let engine = Engine(rules: RestoreTests.rules, key: 7)
+        try header.withUnsafeBytes { try engine.restoreHeader($0, oldRules: nil) }
+        #expect(engine.stateBytes < 1 << 20, "one more header, and \(engine.stateBytes) bytes")
+        try chunks[0].withUnsafeBytes { try engine.restoreCustomers($0) }
+        #expect(engine.stateBytes < 1 << 20, "one customer, and \(engine.stateBytes) bytes")
+        #expect(throws: Engine.DamagedState.self) { try engine.finishRestore() }
+    }
+
+    /// Customers come in any order: those who are far ahead of the others wait for them.
+    @Test func customersComeInAnyOrder() throws {
+        let engine = RestoreTests.engine(customers: 270_000)
+        let (header, chunks) = RestoreTests.snapshot(engine, limit: 1 << 20)
+        #expect(chunks.count > 5)
+        let restored = Engine(rules: RestoreTests.rules, key: 7)
+        try header.withUnsafeBytes { try restored.restoreHeader($0, oldRules: nil) }
+        for chunk in chunks.reversed() { try chunk.withUnsafeBytes { try restored.restoreCustomers($0) } }
+        try restored.finishRestore()
+        #expect(restored.stateDigest() == engine.stateDigest())
+        // One who comes twice is told also if he waited.
+        let twice = Engine(rules: RestoreTests.rules, key: 7)
+        try header.withUnsafeBytes { try twice.restoreHeader($0, oldRules: nil) }
+        let last = try #require(chunks.last)
+        #expect(throws: Engine.DamagedState.self) {
+            for chunk in [last] + chunks { try chunk.withUnsafeBytes { try twice.restoreCustomers($0) } }
+            try twice.finishRestore()
+        }
+    }
+
+    /// An engine that is given up in the middle of a restore or of a snapshot gives everything back.
+    @Test func whatIsGivenUpIsFreed() throws {
+        let (header, _) = RestoreTests.snapshot(RestoreTests.engine(customers: 1))
+        let buffer = ByteBuffer()
+        func giveUp() throws {
+            let restoring = Engine(rules: RestoreTests.rules, key: 7)
+            try header.withUnsafeBytes { try restoring.restoreHeader($0, oldRules: nil) }
+            buffer.removeAll()
+            Engine(rules: RestoreTests.rules, key: 7).beginSnapshot(into: buffer)
+        }
+        for _ in 0..<100 { try giveUp() }
+        let before = try RestoreTests.residentBytes()
+        // Each would leave some 20 KB.
+        for _ in 0..<8_000 { try giveUp() }
+        let grown = try RestoreTests.residentBytes() - before
+        #expect(grown < 50 << 20, "\(grown) bytes are not freed")
+    }
+
+    private static func residentBytes() throws -> Int {
+        let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")[1]
+        return try #require(Int(pages)) * 4_096
+    }
+}
