@@ -58,7 +58,7 @@ final class Service {
                     },
                     reader: { () throws(TransportFailure) in
                         try PartitionReader(client, name: "\(client.instance)-\(number)-reader")
-                    }, vault: vault, housekeeper: trimmer, clock: clock, randomID: Service.randomID, observer: WorkerLog(logger: logger)))
+                    }, lanes: ThreadLanes(), vault: vault, housekeeper: trimmer, clock: clock, randomID: Service.randomID, observer: WorkerLog(logger: logger)))
         }
     }
 

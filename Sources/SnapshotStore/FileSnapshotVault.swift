@@ -7,12 +7,18 @@ import Worker
 package final class FileSnapshotVault: SnapshotVault {
     private let folder: SnapshotFolder
 
-    /// Makes the folder if it is missing. `instance` differs between the processes of a group.
-    package init(folder: String, instance: String, calls: FileCalls = .system) throws(SnapshotFailure) {
+    /// Makes the folder if it is missing. `instance` differs between the processes of a group, `writer` between processes.
+    package init(
+        folder: String, instance: String, writer: String = FileSnapshotVault.process, calls: FileCalls = .system,
+        lanes: any Lanes = ThreadLanes()
+    ) throws(SnapshotFailure) {
         precondition(
             Limits.snapshotChunkBytes >= 2 * Limits.snapshotBufferBytes, "a chunk holds all that was held back")
-        self.folder = try SnapshotFolder(folder, instance: instance, calls: calls)
+        self.folder = try SnapshotFolder(folder, instance: instance, writer: writer, calls: calls, lanes: lanes)
     }
+
+    /// A random number of this process.
+    package static let process = String(UInt64.random(in: 0 ... .max), radix: 16)
 
     package func begin(_ identity: SnapshotIdentity) throws(SnapshotFailure) -> any SnapshotSink {
         try beginFile(identity)
@@ -61,7 +67,7 @@ package final class FileSnapshotVault: SnapshotVault {
     /// nil if it is not there.
     private func open(_ name: SnapshotName) throws(SnapshotFailure) -> SnapshotFile? {
         let path = folder.file(name.text)
-        guard let file = try SnapshotFile(path) else { return nil }
+        guard let file = try SnapshotFile(path, folder.calls) else { return nil }
         guard SnapshotName(file.identity) == name else {
             throw .damaged(file: path, reason: "its name is not that of the snapshot in it")
         }
@@ -103,7 +109,7 @@ package final class FileSnapshotVault: SnapshotVault {
             // A newer rfmd wrote it, or it cannot be told what it is.
             case .failure(.tooNew), .failure(.io): isOurs = false
             }
-            guard isOurs, unlink(folder.file(name.text)) != 0, errno != ENOENT else { continue }
+            guard isOurs, folder.calls.unlink(folder.file(name.text)) != 0, errno != ENOENT else { continue }
             if current.contains(where: { $0.name == name }) { left = min(left, name.batch) }
         }
         return left
@@ -113,7 +119,7 @@ package final class FileSnapshotVault: SnapshotVault {
         group: String, shard: Int32, batch: UInt64, bytes: [UInt8]
     ) throws(SnapshotFailure) -> String {
         let path = folder.file("evidence-\(SnapshotName.part(ofGroup: group))-\(shard)-\(batch)")
-        guard let file = Descriptor(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600) else {
+        guard let file = Descriptor(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600, folder.calls) else {
             throw .failed("cannot be created", path)
         }
         let content = ByteBuffer(capacity: bytes.count)

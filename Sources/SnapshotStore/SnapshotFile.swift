@@ -12,8 +12,8 @@ final class SnapshotFile {
     private let headerDigest: Digest
 
     /// Verifies header and footer; nil if there is no such file (any more).
-    init?(_ path: String) throws(SnapshotFailure) {
-        guard let source = try PlacedReader(path) else { return nil }
+    init?(_ path: String, _ calls: FileCalls) throws(SnapshotFailure) {
+        guard let source = try PlacedReader(path, calls) else { return nil }
         self.source = source
         let start: Int
         (identity, headerDigest, start) = try SnapshotFile.readHeader(source)
@@ -100,10 +100,11 @@ final class PlacedReader {
     let path: String
     let size: Int
     private let descriptor: Descriptor
+    private let calls: FileCalls
 
     /// nil if there is no such file.
-    init?(_ path: String) throws(SnapshotFailure) {
-        guard let descriptor = Descriptor(path, O_RDONLY) else {
+    init?(_ path: String, _ calls: FileCalls) throws(SnapshotFailure) {
+        guard let descriptor = Descriptor(path, O_RDONLY, calls) else {
             if errno == ENOENT { return nil }
             throw .failed("cannot be opened", path)
         }
@@ -111,8 +112,9 @@ final class PlacedReader {
         guard status.isFile else { throw .damaged(file: path, reason: "this is no regular file") }
         self.path = path
         self.descriptor = descriptor
-        size = Int(status.st_size)
-        posix_fadvise(descriptor.number, 0, 0, POSIX_FADV_SEQUENTIAL)
+        self.calls = calls
+        size = status.size
+        calls.advise(descriptor.number, POSIX_FADV_SEQUENTIAL)
     }
 
     /// Puts exactly `length` bytes from `offset` on in place of what is in `buffer`.
@@ -122,7 +124,7 @@ final class PlacedReader {
         while buffer.count < length {
             let done = buffer.count
             let count = buffer.appendBytes(atMost: length - done) {
-                pread(descriptor.number, $0, length - done, offset + done)
+                calls.pread(descriptor.number, $0, length - done, offset + done)
             }
             if count == 0 { throw damaged("the file is cut off", at: offset + done) }
             if count < 0 && errno != EINTR { throw .failed("cannot be read", path) }

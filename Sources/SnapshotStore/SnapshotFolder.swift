@@ -5,42 +5,49 @@ import Worker
 
 /// Immutable but for its counts, which `monitor` guards; shared by a vault and its writers.
 final class SnapshotFolder: @unchecked Sendable {
-    /// Of this process, in the names of its temporary files.
-    private static let process = String(UInt64.random(in: 0 ... .max), radix: 16)
-
     let path: String
     let instance: String
     let calls: FileCalls
+    let lanes: any Lanes
+    /// The process, in the names of its temporary files.
+    private let writer: String
 
     private let monitor = Monitor()
     private var writers = 0
+    private var number: UInt64 = 0
 
-    init(_ path: String, instance: String, calls: FileCalls) throws(SnapshotFailure) {
+    init(_ path: String, instance: String, writer: String, calls: FileCalls, lanes: any Lanes) throws(SnapshotFailure) {
         self.path = path
         self.instance = instance
+        self.writer = writer
         self.calls = calls
+        self.lanes = lanes
         try SnapshotFolder.create(path, calls)
-        if access(path, R_OK | W_OK | X_OK) != 0 { throw .failed("the folder cannot be used", path) }
+        try SnapshotFolder.check(path, calls)
     }
 
     func file(_ name: String) -> String { path.hasSuffix("/") ? path + name : "\(path)/\(name)" }
 
     /// Makes the folder and those above it that are missing, for the owner alone: the state holds what customers bought.
     private static func create(_ path: String, _ calls: FileCalls) throws(SnapshotFailure) {
-        if mkdir(path, 0o700) == 0 { return try syncParent(of: path, calls) }
+        if calls.makeFolder(path) == 0 { return try syncParent(of: path, calls) }
         switch errno {
         case EEXIST:
-            var status = stat()
-            if stat(path, &status) != 0 { throw .failed("the folder cannot be used", path) }
-            if !status.isFolder { throw .io(file: path, reason: "this is no folder") }
+            break
         case ENOENT:
             guard let parent = parent(of: path) else { throw .failed("the folder cannot be created", path) }
             try create(parent, calls)
             // Another process may have been faster.
-            if mkdir(path, 0o700) != 0 && errno != EEXIST { throw .failed("the folder cannot be created", path) }
+            if calls.makeFolder(path) != 0 && errno != EEXIST { throw .failed("the folder cannot be created", path) }
             try syncParent(of: path, calls)
         default: throw .failed("the folder cannot be created", path)
         }
+    }
+
+    private static func check(_ path: String, _ calls: FileCalls) throws(SnapshotFailure) {
+        if calls.checkFolder(path) == 0 { return }
+        if errno == ENOTDIR { throw .io(file: path, reason: "this is no folder") }
+        throw .failed("the folder cannot be used", path)
     }
 
     /// nil where there is nothing above.
@@ -57,7 +64,7 @@ final class SnapshotFolder: @unchecked Sendable {
     }
 
     private static func sync(_ path: String, _ calls: FileCalls) throws(SnapshotFailure) {
-        guard let folder = Descriptor(folder: path) else {
+        guard let folder = Descriptor(folder: path, calls) else {
             throw .failed("the folder cannot be opened", path)
         }
         try calls.syncToDisk(folder.number, of: path)
@@ -68,16 +75,7 @@ final class SnapshotFolder: @unchecked Sendable {
 
     /// Names of everything in it.
     func names() throws(SnapshotFailure) -> [String] {
-        guard let folder = opendir(path) else { throw .failed("the folder cannot be listed", path) }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while true {
-            errno = 0
-            guard let entry = readdir(folder) else { break }
-            names.append(
-                withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
-        }
-        if errno != 0 { throw .failed("the folder cannot be listed", path) }
+        guard let names = calls.names(path) else { throw .failed("the folder cannot be listed", path) }
         return names
     }
 
@@ -87,24 +85,21 @@ final class SnapshotFolder: @unchecked Sendable {
     func createTemporary(group: String) throws(SnapshotFailure) -> (name: TemporaryName, file: Descriptor) {
         let owner = TemporaryName.owner(group: group, instance: instance)
         while true {
-            let name = TemporaryName(owner: owner, process: SnapshotFolder.process, number: nextNumber())
-            guard let file = Descriptor(self.file(name.text), O_WRONLY | O_CREAT | O_EXCL, mode: 0o600) else {
+            let name = TemporaryName(owner: owner, process: writer, number: nextNumber())
+            guard let file = Descriptor(self.file(name.text), O_WRONLY | O_CREAT | O_EXCL, mode: 0o600, calls) else {
                 if errno == EEXIST { continue }
                 throw .failed("cannot be created", self.file(name.text))
             }
             // Some shared folders know no locks: then only files of this instance are ever cleared away.
-            if flock(file.number, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK { continue }
+            if calls.lock(file.number) != 0 && errno == EWOULDBLOCK { continue }
             return (name, file)
         }
     }
 
-    private static let numbers = Monitor()
-    nonisolated(unsafe) private static var number: UInt64 = 0
-
     private func nextNumber() -> UInt64 {
-        SnapshotFolder.numbers.locked {
-            SnapshotFolder.number += 1
-            return SnapshotFolder.number
+        monitor.locked {
+            number += 1
+            return number
         }
     }
 
@@ -112,17 +107,17 @@ final class SnapshotFolder: @unchecked Sendable {
     /// which there is one process at a time), or far older than `file`, just created. Clocks are the file system's alone. Should one
     /// be removed under a living writer all the same, its rename fails and that snapshot is dropped: nothing else is lost.
     func removeAbandoned(besides name: TemporaryName, _ file: Descriptor) throws(SnapshotFailure) {
-        guard let now = file.status?.st_mtim.tv_sec else { return }
+        guard let now = file.status?.modified else { return }
         for text in try names() {
             guard let other = TemporaryName(text), other.process != name.process,
-                let opened = Descriptor(self.file(text), O_RDONLY), let status = opened.status, status.isFile
+                let opened = Descriptor(self.file(text), O_RDONLY, calls), let status = opened.status, status.isFile
             else { continue }
-            let isOld = now - status.st_mtim.tv_sec > Limits.snapshotAbandonedSeconds
+            let isOld = now - status.modified > Limits.snapshotAbandonedSeconds
             guard other.owner == name.owner || isOld else { continue }
-            if flock(opened.number, LOCK_EX | LOCK_NB) != 0 && (errno == EWOULDBLOCK || other.owner != name.owner) {
+            if calls.lock(opened.number) != 0 && (errno == EWOULDBLOCK || other.owner != name.owner) {
                 continue
             }
-            unlink(self.file(text))
+            _ = calls.unlink(self.file(text))
         }
     }
 

@@ -1,10 +1,10 @@
-// One snapshot on its way to disk, and the thread that takes it there.
+// One snapshot on its way to disk, and the lane that takes it there.
 import Glibc
 import Model
 import Worker
 
-/// Shared by a sink, which asks, and its thread, which does. The thread ends with the snapshot: published, dropped or failed; the
-/// temporary file is then gone. Everything that changes is touched with `monitor` locked, but `output`, which is the thread's.
+/// Shared by a sink, which asks, and its lane, which does. The lane ends with the snapshot: published, dropped or failed; the
+/// temporary file is then gone. Everything that changes is touched with `monitor` locked, but `output`, which is the lane's.
 final class SnapshotWriter: @unchecked Sendable {
     /// How far the file is, or is to come.
     enum Stage: Int, Comparable {
@@ -14,45 +14,43 @@ final class SnapshotWriter: @unchecked Sendable {
     }
 
     private enum Step {
+        case begin
         case write([ByteBuffer])
         case complete
         case publish
+        /// Nothing more will be done.
+        case end
     }
 
     private let folder: SnapshotFolder
+    private let lane: any Lane
     private let monitor = Monitor()
     private var queue: [ByteBuffer] = []
     private var pendingBytes = 0
     private var wanted = Stage.writing
     private var reached = Stage.writing
+    private var hasBegun = false
     private var isDropped = false
     private var firstFailure: SnapshotFailure?
-    /// True while the thread does something, and until it first looks for something to do.
-    private var isBusy = true
+    /// True while the lane does something, or is to look for something to do.
+    private var isBusy = false
     private var hasEnded = false
     private let output: SnapshotOutput
 
-    /// Starts the thread.
+    /// Begins at once.
     init(_ identity: SnapshotIdentity, in folder: SnapshotFolder) throws(SnapshotFailure) {
         self.folder = folder
         output = try SnapshotOutput(identity, in: folder)
         folder.writerBegins()
-        var thread = pthread_t()
-        let retained = Unmanaged.passRetained(self)
-        let failure = pthread_create(&thread, nil, SnapshotWriter.entry, retained.toOpaque())
-        if failure != 0 {
-            retained.release()
-            output.discard()
-            folder.writerEnds()
-            throw .io(file: folder.path, reason: "a thread cannot be started: \(String(cString: strerror(failure)))")
-        }
-        pthread_detach(thread)
+        lane = folder.lanes.lane()
+        monitor.locked { callLane() }
     }
 
-    private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { opaque in
-        guard let opaque else { preconditionFailure("the thread was started with its writer") }
-        Unmanaged<SnapshotWriter>.fromOpaque(opaque).takeRetainedValue().run()
-        return nil
+    /// Only with `monitor` locked.
+    private func callLane() {
+        if isBusy || hasEnded { return }
+        isBusy = true
+        lane.run { [self] in work() }
     }
 
     // MARK: For the sink
@@ -69,7 +67,7 @@ final class SnapshotWriter: @unchecked Sendable {
             if isDropped || firstFailure != nil { return }
             queue.append(chunk)
             pendingBytes += chunk.count
-            monitor.signal()
+            callLane()
         }
     }
 
@@ -83,7 +81,7 @@ final class SnapshotWriter: @unchecked Sendable {
     private func want(_ stage: Stage) {
         monitor.locked {
             wanted = max(wanted, stage)
-            monitor.signal()
+            callLane()
         }
     }
 
@@ -93,31 +91,27 @@ final class SnapshotWriter: @unchecked Sendable {
             if wanted == .published { return }
             isDropped = true
             discardQueue()
-            monitor.signal()
+            callLane()
         }
     }
 
     /// Waits until everything that was asked for is done, or the snapshot is lost.
     func settle() {
         monitor.locked {
-            // A snapshot that is dropped or published is settled when the thread has closed the file.
+            // A snapshot that is dropped or published is settled when the lane has closed the file.
             while !hasEnded && (isBusy || isDropped || wanted == .published || !queue.isEmpty || reached < wanted) {
                 monitor.wait()
             }
         }
     }
 
-    // MARK: The thread
+    // MARK: The lane
 
-    private func run() {
-        // Signals are for the threads that expect them; a file size limit (SIGXFSZ) is to be an error and not the end.
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
+    private func work() {
         do throws(SnapshotFailure) {
-            try output.begin()
             while let step = nextStep() {
                 switch step {
+                case .begin: try output.begin()
                 case .write(let chunks): try write(chunks)
                 case .complete:
                     try output.complete()
@@ -125,32 +119,43 @@ final class SnapshotWriter: @unchecked Sendable {
                 case .publish:
                     try output.publish()
                     reach(.published)
+                case .end: return end()
                 }
             }
-        } catch { fail(error) }
+        } catch {
+            fail(error)
+            end()
+        }
+    }
+
+    /// What is to be done next; nil when that is nothing for now.
+    private func nextStep() -> Step? {
+        monitor.locked {
+            if isDropped || reached == .published { return .end }
+            if !hasBegun {
+                hasBegun = true
+                return .begin
+            }
+            if !queue.isEmpty {
+                defer { queue = [] }
+                return .write(queue)
+            }
+            if wanted > reached { return reached == .writing ? .complete : .publish }
+            isBusy = false
+            monitor.signal()
+            return nil
+        }
+    }
+
+    private func end() {
         output.discard()
         monitor.locked {
             hasEnded = true
+            isBusy = false
             monitor.signal()
         }
         folder.writerEnds()
-    }
-
-    /// Waits for what is to be done next; nil when that is nothing more.
-    private func nextStep() -> Step? {
-        monitor.locked {
-            isBusy = false
-            monitor.signal()
-            while true {
-                if isDropped || reached == .published { return nil }
-                if !queue.isEmpty || wanted > reached { break }
-                monitor.wait()
-            }
-            isBusy = true
-            if queue.isEmpty { return reached == .writing ? .complete : .publish }
-            defer { queue = [] }
-            return .write(queue)
-        }
+        lane.end()
     }
 
     private func write(_ chunks: [ByteBuffer]) throws(SnapshotFailure) {
@@ -251,8 +256,8 @@ private final class SnapshotOutput: @unchecked Sendable {
         try append(footer.bytes)
         try folder.calls.syncToDisk(opened.number, of: path)
         // What is on disk now is read from there and not from memory, as far as the system follows the advice.
-        posix_fadvise(opened.number, 0, 0, POSIX_FADV_DONTNEED)
-        guard let written = try SnapshotFile(path), written.identity == identity else {
+        folder.calls.advise(opened.number, POSIX_FADV_DONTNEED)
+        guard let written = try SnapshotFile(path, folder.calls), written.identity == identity else {
             throw .io(file: path, reason: "is not there any more after it was written")
         }
         try written.verify()
@@ -268,7 +273,7 @@ private final class SnapshotOutput: @unchecked Sendable {
 
     /// Closes the file, and removes it unless it has its final name. The last call.
     func discard() {
-        if !isPublished { unlink(path) }
+        if !isPublished { _ = folder.calls.unlink(path) }
         file = nil
     }
 }

@@ -13,16 +13,18 @@ final class ActiveShard {
     private(set) var lastSnapshot: UInt64?
     private var nextSnapshotAt: Int64
     private let snapshotEvery: Int64
+    private let clock: TrustedClock
     private var isTidyingDue = false
 
-    init(_ recovered: ShardRecovery.Recovered, snapshotEvery: Int64) {
+    init(_ recovered: ShardRecovery.Recovered, snapshotEvery: Int64, clock: TrustedClock) {
         shard = recovered.shard
         // What is applied again is committed already.
         committed = recovered.shard.replaying.last?.batch ?? recovered.shard.sealed.batch
         journalOffsets = recovered.journalOffsets
         if case .snapshot(let batch) = recovered.point { lastSnapshot = batch }
         self.snapshotEvery = snapshotEvery
-        nextSnapshotAt = TrustedClock.monotonic() + snapshotEvery
+        self.clock = clock
+        nextSnapshotAt = clock.elapsed() + snapshotEvery
     }
 
     /// The batch that was in flight is committed, and its journal record lies at `offset`.
@@ -32,10 +34,10 @@ final class ActiveShard {
         if snapshot?.batch == committed { journalOffsets[committed] = offset }
     }
 
-    var isSnapshotDue: Bool { snapshot == nil && TrustedClock.monotonic() >= nextSnapshotAt }
+    var isSnapshotDue: Bool { snapshot == nil && clock.elapsed() >= nextSnapshotAt }
 
     /// After a snapshot was written, given up or begun.
-    func planNextSnapshot() { nextSnapshotAt = TrustedClock.monotonic() + snapshotEvery }
+    func planNextSnapshot() { nextSnapshotAt = clock.elapsed() + snapshotEvery }
 
     func noteSnapshot(_ batch: UInt64) {
         lastSnapshot = batch

@@ -1,8 +1,8 @@
-// The committer: a thread that owns the transactional producer and commits one sealed batch at a time.
+// The committer: owns the transactional producer, on a lane of its own, and commits one sealed batch at a time.
 import Codec
-import Glibc
 import Model
 import Rules
+import Synchronization
 
 /// What the owner of the shards hands over: everything of one batch.
 ///
@@ -62,122 +62,89 @@ package struct OutputTopics: Sendable {
     package func topic(ofLadder name: String) -> String { ladders[name] ?? "rfm.\(name)-changes" }
 }
 
-/// One job at a time between two threads: the owner puts it in, the committer's thread works on it, the owner takes the result.
+/// One job at a time: the owner puts it in, the committer's lane works on it, the owner takes the result.
+///
+/// Sendable because only `state` is touched from both sides; `sink` and `writer` belong to the lane.
 final class Committer: @unchecked Sendable {
-    private enum Job {
+    private enum Job: Sendable {
         case initialize
         case commit(SealedBatch)
     }
 
-    // Everything below is only touched with the lock held, but `sink` and `writer`, which belong to the thread.
-    private let lock: UnsafeMutablePointer<pthread_mutex_t> = .allocate(capacity: 1)
-    private let changed: UnsafeMutablePointer<pthread_cond_t> = .allocate(capacity: 1)
-    private var job: Job?
-    private var isBusy = false
-    private var result: CommitResult?
-    private var stops = false
-    private var ended = false
+    private struct State {
+        var isBusy = false
+        var result: CommitResult?
+        var stops = false
+        var hasEnded = false
+    }
 
+    private let state = Mutex(State())
+    private let lane: any Lane
     private let sink: any TransactionSink
     private let writer: BatchWriter
     private let wake: @Sendable () -> Void
 
-    /// `wake` is called from the committer's thread when a result is there.
-    init(sink: any TransactionSink, topics: OutputTopics, format: EventEncoder.Format, wake: @escaping @Sendable () -> Void) {
+    /// `wake` is called from the lane when a result is there.
+    init(
+        sink: any TransactionSink, lane: any Lane, topics: OutputTopics, format: EventEncoder.Format, wake: @escaping @Sendable () -> Void
+    ) {
         self.sink = sink
+        self.lane = lane
         self.wake = wake
         writer = BatchWriter(topics: topics, format: format)
-        pthread_mutex_init(lock, nil)
-        pthread_cond_init(changed, nil)
-        var thread = pthread_t()
-        let failure = pthread_create(&thread, nil, Committer.entry, Unmanaged.passRetained(self).toOpaque())
-        precondition(failure == 0, "a thread cannot be started")
-        pthread_detach(thread)
-    }
-
-    deinit {
-        pthread_mutex_destroy(lock)
-        pthread_cond_destroy(changed)
-        lock.deallocate()
-        changed.deallocate()
-    }
-
-    private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { opaque in
-        guard let opaque else { return nil }
-        Unmanaged<Committer>.fromOpaque(opaque).takeRetainedValue().run()
-        return nil
-    }
-
-    private func locked<Result>(_ body: () -> Result) -> Result {
-        pthread_mutex_lock(lock)
-        defer { pthread_mutex_unlock(lock) }
-        return body()
     }
 
     /// True if nothing is in flight and no result waits.
-    var isIdle: Bool { locked { !isBusy && result == nil } }
+    var isIdle: Bool { state.withLock { !$0.isBusy && $0.result == nil } }
 
     func initialize() { submit(.initialize) }
 
     func commit(_ batch: SealedBatch) { submit(.commit(batch)) }
 
     private func submit(_ job: Job) {
-        locked {
-            precondition(!isBusy && result == nil, "one batch at a time")
-            self.job = job
-            isBusy = true
-            pthread_cond_signal(changed)
+        state.withLock {
+            precondition(!$0.isBusy && $0.result == nil, "one batch at a time")
+            $0.isBusy = true
+        }
+        lane.run { [self] in
+            // What was not begun when the owner gave up is not begun any more.
+            if state.withLock({ $0.stops }) { return }
+            let result = work(job)
+            state.withLock {
+                $0.result = result
+                $0.isBusy = false
+            }
+            wake()
         }
     }
 
     /// The result of what was submitted, once.
     func takeResult() -> CommitResult? {
-        locked {
-            defer { result = nil }
-            return result
+        state.withLock { state in
+            defer { state.result = nil }
+            return state.result
         }
     }
 
-    /// Ends the thread and destroys the producer, without waiting for either. What is in flight is left to the broker: it was
-    /// committed, or a later producer of the same name aborts it. `hasEnded` tells when the thread is gone.
+    /// Ends the lane and destroys the producer, without waiting for either. What is in flight is left to the broker: it was
+    /// committed, or a later producer of the same name aborts it. `hasEnded` tells when the lane is done.
     func stop() {
-        locked {
-            stops = true
-            pthread_cond_signal(changed)
-        }
-    }
-
-    var hasEnded: Bool { locked { ended } }
-
-    private func run() {
-        while true {
-            pthread_mutex_lock(lock)
-            while job == nil && !stops { pthread_cond_wait(changed, lock) }
-            if stops {
-                pthread_mutex_unlock(lock)
-                break
-            }
-            let next = job
-            job = nil
-            pthread_mutex_unlock(lock)
-            guard let next else { continue }
-            let result = work(next)
-            locked {
-                self.result = result
-                isBusy = false
-            }
+        state.withLock { $0.stops = true }
+        lane.run { [self] in
+            sink.close()
+            state.withLock { $0.hasEnded = true }
             wake()
         }
-        sink.close()
-        locked { ended = true }
-        wake()
+        lane.end()
     }
+
+    var hasEnded: Bool { state.withLock { $0.hasEnded } }
 
     private func work(_ job: Job) -> CommitResult {
         do throws(TransportFailure) {
             switch job {
             case .initialize:
-                try sink.initialize { self.locked { self.stops } }
+                try sink.initialize { self.state.withLock { $0.stops } }
                 return .committed(CommitReport())
             case .commit(let batch): return try commitNow(batch)
             }

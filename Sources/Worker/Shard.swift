@@ -94,6 +94,7 @@ final class Shard {
     let index: Int32
     let genesis: Genesis
     let applier: SliceApplier
+    let bounds: BatchBounds
     private(set) var versionDigest: Digest
     /// The version before: a new one that has not yet reached every customer needs it.
     private(set) var versionBefore: Digest?
@@ -114,12 +115,13 @@ final class Shard {
     var isReplaying: Bool { !replaying.isEmpty }
 
     init(
-        index: Int32, genesis: Genesis, applier: SliceApplier, versionDigest: Digest, versionBefore: Digest?, positions: [String: Int64],
-        sealed: JournalPlace
+        index: Int32, genesis: Genesis, applier: SliceApplier, bounds: BatchBounds, versionDigest: Digest, versionBefore: Digest?,
+        positions: [String: Int64], sealed: JournalPlace
     ) {
         self.index = index
         self.genesis = genesis
         self.applier = applier
+        self.bounds = bounds
         self.versionDigest = versionDigest
         self.versionBefore = versionBefore
         self.sealed = sealed
@@ -205,10 +207,10 @@ final class Shard {
 
     /// How many records of each input may be applied now: a record waits until every other input has one in hand or is at its end.
     private func available(reading: Int64, ended: [Int64?]) -> [Int] {
-        if inputs.count == 1 { return [min(inputs[0].waiting, Limits.recordsPerSlice)] }
+        if inputs.count == 1 { return [min(inputs[0].waiting, bounds.recordsPerSlice)] }
         var at = inputs.map(\.head)
         let ends = inputs.map(\.records.count)
-        var left = Limits.recordsPerSlice
+        var left = bounds.recordsPerSlice
         while left > 0, inputs.indices.allSatisfy({ at[$0] < ends[$0] || ended[$0] != nil }), let next = next(at, ends, reading) {
             at[next] += 1
             left -= 1
@@ -264,7 +266,7 @@ final class Shard {
             if inputs[index].head == inputs[index].records.count {
                 inputs[index].records.removeAll(keepingCapacity: true)
                 inputs[index].head = 0
-            } else if inputs[index].head > Limits.recordsPerSlice {
+            } else if inputs[index].head > bounds.recordsPerSlice {
                 inputs[index].records.removeSubrange(..<inputs[index].head)
                 inputs[index].head = 0
             }

@@ -130,7 +130,7 @@ struct ShardRecovery {
 
     /// The last journal record is the truth. A position that differs was set by somebody else.
     private func comparePositions(_ last: JournalRecord, _ committed: [TopicPartition: Int64]) throws(Obstacle) {
-        for (topic, position) in last.positions {
+        for (topic, position) in last.positions.sorted(by: { $0.key < $1.key }) {
             let partition = TopicPartition(topic: topic, partition: last.shard)
             guard let other = committed[partition], other != position else { continue }
             throw .failure(
@@ -143,7 +143,7 @@ struct ShardRecovery {
 
     /// Records that must be read again are there.
     private func checkRetained(from start: JournalRecord, to last: JournalRecord) throws(Obstacle) {
-        for (topic, position) in start.positions where last.positions[topic] != position {
+        for (topic, position) in start.positions.sorted(by: { $0.key < $1.key }) where last.positions[topic] != position {
             let partition = TopicPartition(topic: topic, partition: start.shard)
             let first = try range(of: partition).first
             if first > position {
@@ -264,7 +264,7 @@ struct ShardRecovery {
             rules: version.rules, key: genesis.id.low, emitFrom: genesis.emitFrom, rebuiltUpTo: genesis.rebuiltUpTo)
         return Shard(
             index: record.shard, genesis: genesis, applier: SliceApplier(engine: engine, version: version.version),
-            versionDigest: version.digest, versionBefore: versionBefore, positions: record.positions, sealed: sealed)
+            bounds: options.bounds, versionDigest: version.digest, versionBefore: versionBefore, positions: record.positions, sealed: sealed)
     }
 }
 

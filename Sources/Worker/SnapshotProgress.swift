@@ -3,15 +3,15 @@ import Engine
 import Model
 
 final class SnapshotProgress {
-    /// What one part is handed over in, bytes.
-    private static let chunkBytes = 256 << 10
     /// What one part may take, ms.
     private static let partMilliseconds: Int64 = 2
 
     let batch: UInt64
     let customers: Int
     private let sink: any SnapshotSink
-    private let startedAt = TrustedClock.monotonic()
+    private let bounds: BatchBounds
+    private let clock: TrustedClock
+    private let startedAt: Int64
     private var isEncoded = false
     private var isPublishing = false
 
@@ -23,9 +23,12 @@ final class SnapshotProgress {
     }
 
     /// Begins at the state as it is: `shard` was just sealed, and nothing was applied since.
-    init(_ shard: Shard, group: String, vault: any SnapshotVault) throws(SnapshotFailure) {
+    init(_ shard: Shard, group: String, vault: any SnapshotVault, clock: TrustedClock) throws(SnapshotFailure) {
         precondition(shard.pending.isEmpty, "a snapshot's point is the end of a batch")
         batch = shard.sealed.batch
+        bounds = shard.bounds
+        self.clock = clock
+        startedAt = clock.elapsed()
         customers = shard.engine.customerCount
         sink = try vault.begin(
             SnapshotIdentity(
@@ -47,15 +50,15 @@ final class SnapshotProgress {
     }
 
     /// True if no slice may be applied before the writer has caught up.
-    func isFull(_ engine: Engine) -> Bool { engine.snapshotHeld + sink.pending > Limits.snapshotBufferBytes }
+    func isFull(_ engine: Engine) -> Bool { engine.snapshotHeld + sink.pending > bounds.snapshotBufferBytes }
 
     /// Hands over the next part, and gives the file its name when it is on disk and its batch is committed.
     func step(_ engine: Engine, isCommitted: Bool) -> State {
         if let failure = sink.failure { return .failed(failure) }
-        let until = TrustedClock.monotonic() + SnapshotProgress.partMilliseconds
-        while !isEncoded && sink.pending < Limits.snapshotBufferBytes / 2 && TrustedClock.monotonic() < until {
-            let chunk = ByteBuffer(capacity: SnapshotProgress.chunkBytes + 4_096)
-            let goesOn = engine.continueSnapshot(into: chunk, limit: SnapshotProgress.chunkBytes)
+        let until = clock.elapsed() + SnapshotProgress.partMilliseconds
+        while !isEncoded && sink.pending < bounds.snapshotBufferBytes / 2 && clock.elapsed() < until {
+            let chunk = ByteBuffer(capacity: bounds.snapshotPartBytes + 4_096)
+            let goesOn = engine.continueSnapshot(into: chunk, limit: bounds.snapshotPartBytes)
             if chunk.count > 0 { sink.write(chunk) }
             if !goesOn {
                 engine.endSnapshot()
@@ -63,7 +66,7 @@ final class SnapshotProgress {
                 isEncoded = true
             }
         }
-        if sink.isPublished { return .published(milliseconds: TrustedClock.monotonic() - startedAt) }
+        if sink.isPublished { return .published(milliseconds: clock.elapsed() - startedAt) }
         if sink.isDurable && isCommitted && !isPublishing {
             isPublishing = true
             sink.publish()

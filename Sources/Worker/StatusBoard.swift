@@ -44,16 +44,20 @@ package struct WorkerStatus: Sendable, Equatable {
 package final class StatusBoard: Sendable {
     private let state = Mutex(WorkerStatus())
     private let tickedAt = Atomic<Int64>(0)
+    private let clock: TrustedClock
 
-    package init() { tick() }
+    package init(clock: TrustedClock) {
+        self.clock = clock
+        tick()
+    }
 
     package var status: WorkerStatus { state.withLock { $0 } }
 
     func update(_ body: (inout WorkerStatus) -> Void) { state.withLock { body(&$0) } }
 
     /// The worker's loop went round.
-    func tick() { tickedAt.store(TrustedClock.monotonic(), ordering: .relaxed) }
+    func tick() { tickedAt.store(clock.elapsed(), ordering: .relaxed) }
 
     /// ms since the loop last went round.
-    package var sinceTick: Int64 { TrustedClock.monotonic() - tickedAt.load(ordering: .relaxed) }
+    package var sinceTick: Int64 { clock.elapsed() - tickedAt.load(ordering: .relaxed) }
 }

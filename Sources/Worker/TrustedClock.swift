@@ -22,10 +22,19 @@ package final class TrustedClock: Sendable {
     private let agreement: Int64
     private let state: Mutex<State>
     private let sources: @Sendable () -> (real: Int64, monotonic: Int64)
+    private let interval: @Sendable () -> Int64
+    private let pause: @Sendable (Int64) -> Void
 
-    package init(agreement: Int64 = 30_000, sources: @escaping @Sendable () -> (real: Int64, monotonic: Int64) = TrustedClock.machine) {
+    /// `interval` is monotonic and stands still while the machine sleeps; `pause` waits for so many ms.
+    package init(
+        agreement: Int64 = 30_000, sources: @escaping @Sendable () -> (real: Int64, monotonic: Int64) = TrustedClock.machine,
+        interval: @escaping @Sendable () -> Int64 = TrustedClock.monotonic,
+        pause: @escaping @Sendable (Int64) -> Void = { usleep(useconds_t($0) * 1_000) }
+    ) {
         self.agreement = agreement
         self.sources = sources
+        self.interval = interval
+        self.pause = pause
         let now = sources()
         state = Mutex(State(offset: now.real - now.monotonic))
     }
@@ -65,6 +74,12 @@ package final class TrustedClock: Sendable {
         state.withLock { state in state.candidate.map { Jump(by: $0.offset - state.offset) } }
     }
 
-    /// Monotonic ms, for waiting and intervals.
+    /// ms for waiting and intervals; their beginning means nothing.
+    package func elapsed() -> Int64 { interval() }
+
+    /// Waits on the calling thread.
+    func sleep(_ milliseconds: Int64) { pause(milliseconds) }
+
+    /// The machine's own: ms for waiting and intervals, for code that is never simulated.
     package static func monotonic() -> Int64 { milliseconds(CLOCK_MONOTONIC) }
 }

@@ -9,8 +9,10 @@ import Synchronization
 /// What other threads may do with a worker.
 final class WorkerControl: Sendable {
     private let stops = Atomic<Bool>(false)
-    let board = StatusBoard()
+    let board: StatusBoard
     let ending = Mutex<WorkerEnding?>(nil)
+
+    init(clock: TrustedClock) { board = StatusBoard(clock: clock) }
 
     var stopRequested: Bool { stops.load(ordering: .relaxed) }
 
@@ -20,7 +22,7 @@ final class WorkerControl: Sendable {
 package final class Worker: Sendable {
     private let options: WorkerOptions
     private let ports: WorkerPorts
-    private let control = WorkerControl()
+    private let control: WorkerControl
     /// Longest wait before the next life, ms.
     private static let mostDelay: Int64 = 5_000
     /// A life that lasts so long was healthy, ms.
@@ -31,6 +33,7 @@ package final class Worker: Sendable {
     package init(_ options: WorkerOptions, _ ports: WorkerPorts) {
         self.options = options
         self.ports = ports
+        control = WorkerControl(clock: ports.clock)
     }
 
     package var status: WorkerStatus { control.board.status }
@@ -56,10 +59,11 @@ package final class Worker: Sendable {
         return nil
     }
 
-    private func live() {
+    /// Lives on the calling thread until it has ended.
+    package func live() {
         var delay: Int64 = 100
         while true {
-            let began = TrustedClock.monotonic()
+            let began = ports.clock.elapsed()
             let (failure, heldWork) = oneLife()
             if let ending = ending(of: failure, heldWork: heldWork) {
                 control.board.update { $0.phase = .ended }
@@ -67,7 +71,7 @@ package final class Worker: Sendable {
                 return
             }
             guard case .transport(let reason)? = failure else { preconditionFailure("any other failure ends the worker") }
-            if TrustedClock.monotonic() - began > Worker.healthyLife { delay = 100 }
+            if ports.clock.elapsed() - began > Worker.healthyLife { delay = 100 }
             control.board.update {
                 $0.resets += 1
                 $0.phase = .starting
@@ -80,10 +84,10 @@ package final class Worker: Sendable {
     }
 
     private func pause(_ milliseconds: Int64) {
-        let until = TrustedClock.monotonic() + milliseconds
-        while TrustedClock.monotonic() < until && !control.stopRequested {
+        let until = ports.clock.elapsed() + milliseconds
+        while ports.clock.elapsed() < until && !control.stopRequested {
             control.board.tick()
-            usleep(20_000)
+            ports.clock.sleep(20)
         }
     }
 
@@ -125,8 +129,8 @@ extension WorkerLoop {
     /// A producer is fenced by another of its name, but also by a broker that gave up its transaction. Only if the group says that the
     /// instance was replaced is there a second process of this name.
     func verdict(onFencing text: String, within limit: Int64) -> TransportFailure {
-        let until = TrustedClock.monotonic() + limit
-        while TrustedClock.monotonic() < until && !control.stopRequested {
+        let until = ports.clock.elapsed() + limit
+        while ports.clock.elapsed() < until && !control.stopRequested {
             control.board.tick()
             guard let event = source.poll(timeout: 100) else { continue }
             switch event {

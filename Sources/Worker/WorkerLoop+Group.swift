@@ -65,7 +65,7 @@ extension WorkerLoop {
         let recovered = try recover(indexes, topics, assignment.membership)
         kept = [:]
         membership = assignment.membership
-        shards = recovered.map { ActiveShard($0, snapshotEvery: options.snapshotEvery) }
+        shards = recovered.map { ActiveShard($0, snapshotEvery: options.snapshotEvery, clock: ports.clock) }
         try commitGeneses(zip(recovered, shards).filter { $0.0.point == .newGenesis }.map(\.1), assignment.membership)
         try read(recovered)
         // Brokers have answered; whom the life before could not reach is told no more.

@@ -9,7 +9,7 @@ extension WorkerLoop {
     func beginSnapshot(_ active: ActiveShard) {
         active.planNextSnapshot()
         do throws(SnapshotFailure) {
-            active.snapshot = try SnapshotProgress(active.shard, group: options.group, vault: ports.vault)
+            active.snapshot = try SnapshotProgress(active.shard, group: options.group, vault: ports.vault, clock: ports.clock)
         } catch { observe(.snapshotFailed(shard: active.shard.index, reason: error.text)) }
     }
 
@@ -32,7 +32,7 @@ extension WorkerLoop {
     /// Commits what is in hand and writes a last snapshot of every shard that changed since its last one.
     func finish() throws(WorkerFailure) {
         try settle(limit: WorkerLoop.settleMilliseconds)
-        let until = TrustedClock.monotonic() + WorkerLoop.lastSnapshotMilliseconds
+        let until = ports.clock.elapsed() + WorkerLoop.lastSnapshotMilliseconds
         for active in shards where !active.shard.isReplaying && active.lastSnapshot != active.shard.sealed.batch {
             if let snapshot = active.snapshot, snapshot.batch != active.shard.sealed.batch {
                 snapshot.drop(active.shard.engine)
@@ -40,7 +40,7 @@ extension WorkerLoop {
             }
             if active.snapshot == nil { beginSnapshot(active) }
         }
-        while shards.contains(where: { $0.snapshot != nil }) && TrustedClock.monotonic() < until {
+        while shards.contains(where: { $0.snapshot != nil }) && ports.clock.elapsed() < until {
             control.board.tick()
             for active in shards { continueSnapshot(active) }
             source.wait(timeout: 5)
@@ -55,8 +55,8 @@ extension WorkerLoop {
         }
         shards = []
         committer.stop()
-        let until = TrustedClock.monotonic() + 5_000
-        while !committer.hasEnded && TrustedClock.monotonic() < until {
+        let until = ports.clock.elapsed() + 5_000
+        while !committer.hasEnded && ports.clock.elapsed() < until {
             control.board.tick()
             source.wait(timeout: 20)
         }

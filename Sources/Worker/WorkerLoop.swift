@@ -45,7 +45,7 @@ final class WorkerLoop {
         self.source = source
         do throws(TransportFailure) {
             reader = try ports.reader()
-            committer = Committer(sink: try ports.sink(), topics: options.topics, format: options.format, wake: source.wake)
+            committer = Committer(sink: try ports.sink(), lane: ports.lanes.lane(), topics: options.topics, format: options.format, wake: source.wake)
         } catch {
             source.close()
             throw error
@@ -103,7 +103,7 @@ final class WorkerLoop {
             return didRead
         }
         guard let slice = try nextSlice(shard) else { return didRead }
-        if batchStartedAt == nil { batchStartedAt = TrustedClock.monotonic() }
+        if batchStartedAt == nil { batchStartedAt = ports.clock.elapsed() }
         if slice.installs {
             shard.install(current, slice: slice)
         } else {
@@ -116,7 +116,7 @@ final class WorkerLoop {
     private func fill(_ shard: Shard) throws(WorkerFailure) -> Bool {
         var didRead = false
         for index in shard.inputs.indices {
-            let room = Limits.recordsWaiting - shard.inputs[index].waiting
+            let room = options.bounds.recordsWaiting - shard.inputs[index].waiting
             if room <= 0 { continue }
             let before = shard.inputs[index].readUpTo
             do throws(TransportFailure) {
@@ -130,15 +130,15 @@ final class WorkerLoop {
 
     /// The bounds of a batch. They matter while the one before commits: otherwise a batch is sealed after every round.
     private func hasRoom(_ shard: Shard) -> Bool {
-        if shard.pending.slices.count >= Limits.slicesPerBatch { return false }
-        if let batchStartedAt, TrustedClock.monotonic() - batchStartedAt >= Limits.batchMilliseconds { return false }
+        if shard.pending.slices.count >= options.bounds.slices { return false }
+        if let batchStartedAt, ports.clock.elapsed() - batchStartedAt >= options.bounds.milliseconds { return false }
         var records = 0
         var bytes = 0
         for other in shards where !other.shard.isReplaying {
             records += other.shard.pending.records
             bytes += other.shard.pending.bytes
         }
-        return records < Limits.recordsPerBatch && bytes < Limits.effectBytesPerBatch
+        return records < options.bounds.records && bytes < options.bounds.effectBytes
     }
 
     private func nextSlice(_ shard: Shard) throws(WorkerFailure) -> Slice? {
@@ -214,7 +214,8 @@ final class WorkerLoop {
         var encoders: [Digest: EventEncoder] = [:]
         for digest in digests { encoders[digest] = book[digest]?.encoder }
         versionsInFlight = digests
-        let new = digests.subtracting(writtenVersions).compactMap { book[$0] }.map { (digest: $0.digest, bytes: $0.bytes) }
+        let unwritten = digests.subtracting(writtenVersions).sorted { ($0.high, $0.low) < ($1.high, $1.low) }
+        let new = unwritten.compactMap { book[$0] }.map { (digest: $0.digest, bytes: $0.bytes) }
         isCommitting = true
         committer.commit(SealedBatch(parts: ready.map(part), membership: membership, versions: new, encoders: encoders))
     }
@@ -254,13 +255,13 @@ final class WorkerLoop {
 
     /// Commits everything in hand. Gives up after `limit` ms.
     func settle(limit: Int64) throws(WorkerFailure) {
-        let until = TrustedClock.monotonic() + limit
+        let until = ports.clock.elapsed() + limit
         while true {
             control.board.tick()
             try takeCommit()
             sealPending()
             if committer.isIdle && shards.allSatisfy({ $0.shard.isReplaying || $0.shard.pending.isEmpty }) { return }
-            if TrustedClock.monotonic() > until { throw .transport(.abort("what is in hand could not be committed in \(limit / 1_000) s")) }
+            if ports.clock.elapsed() > until { throw .transport(.abort("what is in hand could not be committed in \(limit / 1_000) s")) }
             source.wait(timeout: 20)
         }
     }

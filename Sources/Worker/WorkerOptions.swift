@@ -19,6 +19,7 @@ package struct WorkerOptions: Sendable {
     package var snapshotsKept: Int
     /// State that cannot be recovered is given up, and begun anew.
     package var rebuilds: Bool
+    package var bounds = BatchBounds()
 
     package init(
         number: Int, group: String, topics: OutputTopics, format: EventEncoder.Format, source: String, version: Version,
@@ -37,11 +38,27 @@ package struct WorkerOptions: Sendable {
     }
 }
 
+/// How much a worker takes in hand at once; the values are those of `Limits`, where they are explained.
+package struct BatchBounds: Sendable {
+    package var recordsPerSlice = Limits.recordsPerSlice
+    package var recordsWaiting = Limits.recordsWaiting
+    package var slices = Limits.slicesPerBatch
+    package var records = Limits.recordsPerBatch
+    package var effectBytes = Limits.effectBytesPerBatch
+    package var milliseconds = Limits.batchMilliseconds
+    package var snapshotBufferBytes = Limits.snapshotBufferBytes
+    /// What one part of a snapshot is handed over in.
+    package var snapshotPartBytes = 256 << 10
+
+    package init() {}
+}
+
 /// Clients are made anew after every reset, by the worker's thread.
 package struct WorkerPorts: Sendable {
     package var source: @Sendable () throws(TransportFailure) -> any RecordSource
     package var sink: @Sendable () throws(TransportFailure) -> any TransactionSink
     package var reader: @Sendable () throws(TransportFailure) -> any LogReader
+    package var lanes: any Lanes
     package var vault: any SnapshotVault
     package var housekeeper: any Housekeeper
     package var clock: TrustedClock
@@ -52,13 +69,14 @@ package struct WorkerPorts: Sendable {
     package init(
         source: @escaping @Sendable () throws(TransportFailure) -> any RecordSource,
         sink: @escaping @Sendable () throws(TransportFailure) -> any TransactionSink,
-        reader: @escaping @Sendable () throws(TransportFailure) -> any LogReader, vault: any SnapshotVault,
+        reader: @escaping @Sendable () throws(TransportFailure) -> any LogReader, lanes: any Lanes, vault: any SnapshotVault,
         housekeeper: any Housekeeper, clock: TrustedClock, randomID: @escaping @Sendable () -> Digest,
         observer: any WorkerObserver
     ) {
         self.source = source
         self.sink = sink
         self.reader = reader
+        self.lanes = lanes
         self.vault = vault
         self.housekeeper = housekeeper
         self.clock = clock

@@ -17,7 +17,7 @@ struct WorkerTelling {
 
     /// Called once a round; does something a few times a second.
     mutating func tell(_ loop: WorkerLoop) {
-        let now = TrustedClock.monotonic()
+        let now = loop.ports.clock.elapsed()
         guard now >= nextStatusAt else { return }
         nextStatusAt = now + WorkerTelling.statusMilliseconds
         publish(loop)

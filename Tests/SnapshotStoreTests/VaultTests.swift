@@ -118,7 +118,7 @@ import Worker
             temporary("two", "abc", 4)
         )
         for name in [own, locked, other, old] { try folder.write(name, [1]) }
-        let holder = try #require(Descriptor(folder.file(locked), O_RDONLY))
+        let holder = try #require(Descriptor(folder.file(locked), O_RDONLY, .system))
         #expect(flock(holder.number, LOCK_EX | LOCK_NB) == 0)
         var times = [timespec(), timespec()]
         #expect(clock_gettime(CLOCK_REALTIME, &times[0]) == 0)
