@@ -35,6 +35,7 @@ let package = Package(
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CGetopt"),
         .systemLibrary(name: "CMemory"),
+        .target(name: "CFiber", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])]),
         .target(
             name: "CSimdJSON",
             cxxSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])],
@@ -58,6 +59,10 @@ let package = Package(
                 "Settings", "Options", "Demo",
             ]),
         .executableTarget(name: "rfmd", dependencies: ["Daemon"], swiftSettings: strict),
+
+        // Not shipped: the whole daemon but its ports' real sides, under faults (docs/simulation.md).
+        library("Simulator", ["CFiber", "Model", "Rules", "Engine", "Codec", "Worker", "SnapshotStore"]),
+        .executableTarget(name: "rfmd-simulate", dependencies: ["Simulator"], swiftSettings: strict),
 
         .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("ModelTests", ["Model"]),

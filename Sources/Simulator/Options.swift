@@ -1,0 +1,97 @@
+// What one seed decides before anything happens: the configuration, the bounds, the speed of things, and which faults there are.
+import Worker
+
+/// Some of the faults are drawn for each seed, so that runs differ in kind and not only in detail.
+enum Fault: CaseIterable {
+    /// kill -9, between two steps or at a call of a port; started again after a while.
+    case kill, killAtPoint
+    /// Every process dies, and the disk loses what was not synced.
+    case powerLoss
+    /// SIGSTOP, and SIGCONT after longer than a session.
+    case pause
+    /// One process, or every one, reaches no broker for a while.
+    case cutOff, brokersAway
+    /// Answers are lost, so that questions are asked again, and commits are in doubt.
+    case lostAnswers
+    case slowMarkers
+    /// A process is stopped in order and started again; one more joins; another takes over the name of one that is stopped as a zombie.
+    case restart, scale, takeOver
+    case diskFull, diskBroken, slowDisk, bitRot
+    /// Inputs lose what was read; the group's positions expire.
+    case retention, expiredPositions
+    case clockJump
+    case newVersion
+    /// All snapshots are deleted.
+    case wipe
+}
+
+struct Options {
+    var seed: UInt64
+    var processes: Int
+    var workers: Int
+    var shards: Int32
+    var topics: [String]
+    var isEventClock: Bool
+    var isTransactionalUpstream: Bool
+    /// The Kafka timestamps are the producers' and not the broker's.
+    var hasCreateTime: Bool
+    var emitFrom: Int64?
+    var snapshotEvery: Int64
+    var snapshotsKept: Int
+    var bounds = BatchBounds()
+    /// Waits last so many times longer than asked for: a slow machine.
+    var slowness: Int64
+    /// Most that a question or an answer is on its way, ms.
+    var latency: Int64
+    var agreement: Int64
+    var sessionMilliseconds: Int64
+    var transactionMilliseconds: Int64
+    var messageBytes: Int
+    /// Which sets of rules, in the order in which they come into force.
+    var rules: [Int]
+    var customers: Int
+    var records: Int
+    var faults: [Fault]
+    /// Between two faults, ms.
+    var faultMilliseconds: Int64
+    var chaosMilliseconds: Int64
+    /// An operator starts again with --rebuild what refuses.
+    var rebuilds: Bool
+
+    init(seed: UInt64) {
+        let dice = Dice(seed, 1)
+        self.seed = seed
+        processes = dice.pick([1, 1, 2, 2, 3])
+        workers = dice.pick([1, 1, 2])
+        shards = Int32(dice.pick([1, 1, 2, 3]))
+        topics = Array(["in.a", "in.b", "in.c"].prefix(dice.pick([1, 1, 2, 3])))
+        isEventClock = dice.chance(30)
+        isTransactionalUpstream = dice.chance(35)
+        hasCreateTime = dice.chance(40)
+        emitFrom = isEventClock || dice.chance(70) ? .min : nil
+        snapshotEvery = dice.pick([100, 400, 1_000, 3_000])
+        snapshotsKept = dice.pick([1, 2, 2, 3])
+        bounds.recordsPerSlice = dice.pick([1, 3, 10, 20_000])
+        bounds.recordsWaiting = bounds.recordsPerSlice * 2
+        bounds.slices = dice.pick([1, 3, 256])
+        bounds.records = dice.pick([4, 20, 400_000])
+        bounds.effectBytes = dice.pick([200, 32 << 20])
+        bounds.milliseconds = dice.pick([50, 1_000])
+        bounds.snapshotBufferBytes = dice.pick([512, 4_096, 64 << 20])
+        bounds.snapshotPartBytes = dice.pick([64, 512, 256 << 10])
+        slowness = dice.pick([1, 2, 4, 8])
+        latency = dice.pick([2, 10, 60])
+        agreement = dice.pick([1_000, 3_000, 6_000])
+        sessionMilliseconds = dice.pick([1_500, 3_000])
+        transactionMilliseconds = dice.pick([1_500, 4_000])
+        messageBytes = dice.pick([1_500, 1 << 20, 1 << 20])
+        rules = [dice.int(0...2)]
+        customers = dice.pick([2, 5, 12, 30])
+        records = dice.pick([20, 60, 120, 200])
+        faults = Fault.allCases.filter { _ in dice.chance(35) }
+        if faults.contains(.newVersion) { rules += [dice.int(0...2), dice.int(0...2)] }
+        faultMilliseconds = dice.pick([300, 1_000, 3_000])
+        chaosMilliseconds = dice.int64(8_000...25_000)
+        rebuilds = dice.chance(50)
+    }
+}

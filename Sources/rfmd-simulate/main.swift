@@ -1,0 +1,6 @@
+// `make simulate`: runs seeds one after the other and says which of them broke a promise.
+import Glibc
+import Simulator
+
+let arguments = Array(CommandLine.arguments.dropFirst())
+exit(SimulateCommand.run(arguments))
