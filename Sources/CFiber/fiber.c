@@ -1,5 +1,6 @@
 // The first switch to a stack is made by ucontext; later ones by _setjmp and _longjmp, which need no system call.
 #include "fiber.h"
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -72,4 +73,9 @@ void rfmd_fiber_suspend(rfmd_fiber *fiber) {
 void rfmd_fiber_free(rfmd_fiber *fiber) {
   munmap(fiber->stack, fiber->bytes);
   free(fiber);
+}
+
+void rfmd_keep_memory(void) {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
 }

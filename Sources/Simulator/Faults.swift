@@ -15,7 +15,7 @@ final class Faults {
     /// A refusal that nobody accepted: the run ends here.
     private(set) var hasRefused = false
     /// Names that a second process took while the first was alive.
-    private var takenOver: Set<String> = []
+    private(set) var takenOver: Set<String> = []
     /// Names to be started again, so that there is one process of each.
     private var wanted: [String]
 

@@ -79,19 +79,19 @@ struct Options {
         bounds.milliseconds = dice.pick([50, 1_000])
         bounds.snapshotBufferBytes = dice.pick([512, 4_096, 64 << 20])
         bounds.snapshotPartBytes = dice.pick([64, 512, 256 << 10])
-        slowness = dice.pick([1, 2, 4, 8])
+        slowness = dice.pick([1, 3, 6, 10])
         latency = dice.pick([2, 10, 60])
-        agreement = dice.pick([1_000, 3_000, 6_000])
+        agreement = dice.pick([1_000, 3_000])
         sessionMilliseconds = dice.pick([1_500, 3_000])
         transactionMilliseconds = dice.pick([1_500, 4_000])
         messageBytes = dice.pick([1_500, 1 << 20, 1 << 20])
         rules = [dice.int(0...2)]
         customers = dice.pick([2, 5, 12, 30])
-        records = dice.pick([20, 60, 120, 200])
+        records = dice.pick([20, 40, 80, 160])
         faults = Fault.allCases.filter { _ in dice.chance(35) }
         if faults.contains(.newVersion) { rules += [dice.int(0...2), dice.int(0...2)] }
-        faultMilliseconds = dice.pick([300, 1_000, 3_000])
-        chaosMilliseconds = dice.int64(8_000...25_000)
+        faultMilliseconds = dice.pick([200, 600, 2_000])
+        chaosMilliseconds = dice.int64(4_000...14_000)
         rebuilds = dice.chance(50)
     }
 }

@@ -67,6 +67,7 @@ final class SimulatedGroup {
                 // A static member that comes back: whoever had the name before is fenced.
                 lastID += 1
                 member.id = lastID
+                if let old = member.client, old !== client, old.isJoining { schedule.after(dice.delay(40)) { old.replaced() } }
                 member.client = client
             }
             client.member = member.id

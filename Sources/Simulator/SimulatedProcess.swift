@@ -183,8 +183,39 @@ private struct Observer: WorkerObserver, @unchecked Sendable {
     let world: World
     let name: String
 
+    /// Written out, because the text that the language makes of a value costs more than all the rest of a run's trace.
+    private static func text(_ event: WorkerEvent) -> String {
+        switch event {
+        case .assigned(let shards): "shards " + shards.map { String($0) }.joined(separator: ", ")
+        case .revoked(let lost): lost ? "lost its shards" : "gave up its shards"
+        case .assignmentUnusable(let missing): "cannot use an assignment without \(missing)"
+        case .recovered(let shard, let point, let batches): "shard \(shard) recovered from \(text(point)), \(batches) batches to apply again"
+        case .live(let shard, let batch): "shard \(shard) is live after batch \(batch)"
+        case .rebuilt(let shard, let lost): "shard \(shard) begins anew: \(lost)"
+        case .versionInForce(let shard, let version): "shard \(shard) has version \(version)"
+        case .snapshotUnusable(let shard, let reason): "shard \(shard): a snapshot cannot be used: \(reason)"
+        case .snapshotFailed(let shard, let reason): "shard \(shard): a snapshot failed: \(reason)"
+        case .snapshotWritten(let shard, let batch, _, _): "shard \(shard): a snapshot of batch \(batch)"
+        case .connection(let problem): problem ?? "the brokers answer again"
+        case .reset(let reason, _): "begins a new life: \(reason)"
+        case .rejected(let reasons): "\(reasons.values.reduce(0, +)) records rejected"
+        case .truncated(let letters): "\(letters) letters cut short"
+        case .clockJumped(let by): "the clock jumped by \(by) ms"
+        case .inputSilent(let partition, _): "\(partition) is silent"
+        }
+    }
+
+    private static func text(_ point: RecoveryPoint) -> String {
+        switch point {
+        case .newGenesis: "a new genesis"
+        case .genesis: "its genesis"
+        case .snapshot(let batch): "the snapshot of batch \(batch)"
+        case .memory(let batch): "memory, batch \(batch)"
+        }
+    }
+
     func observe(_ event: WorkerEvent, worker: Int) {
-        world.schedule.trace.note(world.schedule.now, "\(name)/\(worker): \(event)")
+        world.schedule.trace.note(world.schedule.now, "\(name)/\(worker): \(Observer.text(event))")
         world.noteEvent(event)
     }
 }

@@ -25,6 +25,7 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
     private var generation = 0
     private var state = State.out
     private(set) var isClosed = false
+    var isJoining: Bool { state == .joining }
     private var events: [GroupEvent] = []
     private var positions: [TopicPartition: Int64] = [:]
     /// The end that was told last, of each partition.
@@ -131,11 +132,16 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
             case .rebalance: if state == .member { revoke(lost: false) }
             case .unknown:
                 if state == .member { revoke(lost: true) }
-            case .fenced:
-                state = .replaced
-                push(.failed(.fenced("another member has the name \(instance)")))
+            case .fenced: replaced()
             }
         }
+    }
+
+    /// Another client joined under this name. Told at once to one that waits for its own join, to others with their next beat.
+    func replaced() {
+        if isLost || state == .replaced { return }
+        state = .replaced
+        push(.failed(.fenced("another member has the name \(instance)")))
     }
 
     private func revoke(lost: Bool) {

@@ -1,4 +1,5 @@
 // One run from one seed: a phase with faults, a phase without, an orderly stop, and the audit.
+import CFiber
 import Codec
 import Model
 import Worker
@@ -19,6 +20,9 @@ public enum Simulation {
     /// Most that a run may take, in steps and in ms after the faults: more is a run that does not catch up.
     private static let mostSteps = 600_000
     private static let mostQuietMilliseconds: Int64 = 240_000
+
+    /// Before many runs: memory that a run gives back stays with the process for the next.
+    public static func keepMemory() { rfmd_keep_memory() }
 
     /// Runs a seed. `show` is given each line of the trace.
     public static func run(_ seed: UInt64, mutation: Mutation? = nil, show: ((String) -> Void)? = nil) -> Outcome {
@@ -70,12 +74,15 @@ public enum Simulation {
             if faults.hasRefused { return finish(refused: true) }
             if !caughtUp { return report("not caught up \(schedule.now - healed) ms after the last fault: \(standing)") }
             // Silence: what comes due must fire without an input.
-            _ = goOn(until: schedule.now + world.options.agreement + 9_000) { false }
+            let began = schedule.now
+            _ = goOn(until: schedule.now + world.options.agreement + 6_000) { false }
             if !goOn(until: limit + 60_000, { isCaughtUp }) { return report("not caught up after a silence: \(standing)") }
+            // Who finds itself fenced by a twin that is gone asks around for a while, and commits nothing meanwhile.
+            let wasFenced = !faults.takenOver.isEmpty && world.lastReset > began
             let silent = schedule.now
             faults.stopAll()
             if !goOn(until: silent + 120_000, { faults.allAreDead }) { return report("no orderly stop within \(schedule.now - silent) ms") }
-            finish(refused: false, silent: silent)
+            finish(refused: false, silent: wasFenced ? began : silent)
         }
 
         private func report(_ problem: String) { if world.problems.isEmpty { world.report(problem) } }

@@ -33,6 +33,8 @@ final class World: @unchecked Sendable {
 
     // What happened, for the auditor and for people.
     var statistics = Statistics()
+    /// True time when a worker last began a new life, ms.
+    private(set) var lastReset = Int64.min
     private(set) var problems: [String] = []
     var onEnd: (SimulatedProcess, [WorkerEnding]) -> Void = { _, _ in }
     var onDeath: (SimulatedProcess) -> Void = { _ in }
@@ -94,7 +96,10 @@ final class World: @unchecked Sendable {
 
     func noteAnswer(_ partition: TopicPartition, _ answer: EndAnswer) { answers[partition, default: []].append(answer) }
 
-    func noteEvent(_ event: WorkerEvent) { statistics.note(event) }
+    func noteEvent(_ event: WorkerEvent) {
+        if case .reset = event { lastReset = schedule.now }
+        statistics.note(event)
+    }
 
     func processEnded(_ process: SimulatedProcess, _ endings: [WorkerEnding]) {
         trace.note(schedule.now, "\(process.name): ended: \(endings)")

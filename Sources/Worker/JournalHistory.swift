@@ -10,9 +10,11 @@ struct JournalHistory {
         var offset: Int64
     }
 
-    /// Nothing was ever written, not even by a transaction that was aborted.
-    private(set) var wasNeverWritten = false
+    /// Nothing was ever committed: what was written was aborted, and nothing was deleted.
+    private(set) var wasNeverCommitted = false
     private(set) var entries: [Entry] = []
+    /// The high watermark up to which it was read.
+    private(set) var end: Int64 = 0
 
     var last: Entry? { entries.last }
 
@@ -24,8 +26,10 @@ struct JournalHistory {
         var damaged: Int64?
         do throws(TransportFailure) {
             let (first, end) = try reader.range(of: partition)
-            history.wasNeverWritten = end == 0
+            history.end = end
+            var isEmpty = true
             try reader.read(partition, from: first, end: end, progress: progress) { (raw: RawRecord) throws(TransportFailure) in
+                isEmpty = false
                 guard let value = raw.value, let record = JournalRecord(value), record.shard == partition.partition else {
                     damaged = damaged ?? raw.offset
                     return
@@ -33,6 +37,8 @@ struct JournalHistory {
                 if record.genesis.id != history.last?.record.genesis.id { history.entries = [] }
                 history.entries.append(Entry(record: record, bytes: [UInt8](value), offset: raw.offset))
             }
+            // A first genesis may have been aborted: its records and markers lie there, and nobody can read them.
+            history.wasNeverCommitted = isEmpty && first == 0
         } catch { throw .transport(error) }
         if let damaged {
             throw .refused("\(partition), offset \(damaged): this is no journal record of rfmd; the topic must be rfmd's own")

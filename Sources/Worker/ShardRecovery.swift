@@ -44,7 +44,7 @@ struct ShardRecovery {
         let (usable, damaged) = ports.vault.list(group: options.group, shard: index)
         for failure in damaged { unusable(index, failure) }
         do throws(Obstacle) {
-            if history.wasNeverWritten && usable.isEmpty && committed.isEmpty {
+            if history.wasNeverCommitted && usable.isEmpty && committed.isEmpty {
                 return Recovered(shard: try newShard(index, after: nil, committed, book), point: .newGenesis, journalOffsets: [:])
             }
             let (shard, point) = try restore(index, committed, history, usable, versions, kept, &book)
@@ -97,7 +97,7 @@ struct ShardRecovery {
     ) throws(Obstacle) -> (Shard, RecoveryPoint) {
         guard let last = history.last?.record else {
             throw .lost(
-                history.wasNeverWritten
+                history.wasNeverCommitted
                     ? "its journal is empty, and yet it was at work before (there are committed positions or snapshots)"
                     : "its journal holds no record any more")
         }

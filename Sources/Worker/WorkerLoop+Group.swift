@@ -111,13 +111,33 @@ extension WorkerLoop {
         do throws(TransportFailure) { versions = try readVersions(progress) } catch { throw .transport(error) }
         var recovered: [ShardRecovery.Recovered] = []
         for (index, history) in zip(indexes, histories) {
-            let one = try recovery.recover(
-                index, committed: committed, history: history, versions: versions, kept: kept[index], book: &book)
+            let one: ShardRecovery.Recovered
+            do throws(WorkerFailure) {
+                one = try recovery.recover(
+                    index, committed: committed, history: history, versions: versions, kept: kept[index], book: &book)
+            } catch {
+                if case .refused = error { try checkStillTrue(index, history, committed, inputs, pause) }
+                throw error
+            }
             if let lost = one.lost { observe(.rebuilt(shard: index, lost: lost)) }
             observe(.recovered(shard: index, from: one.point, batches: one.shard.replaying.count))
             recovered.append(one)
         }
         return recovered
+    }
+
+    /// A refusal is final, so it must not come of what was read at different times: if this member stood still for long enough, another
+    /// has the shard by now, and goes on.
+    private func checkStillTrue(
+        _ index: Int32, _ history: JournalHistory, _ committed: [TopicPartition: Int64], _ inputs: [TopicPartition],
+        _ pause: () throws(TransportFailure) -> Void
+    ) throws(WorkerFailure) {
+        do throws(TransportFailure) {
+            let journal = TopicPartition(topic: options.topics.journal, partition: index)
+            let end = try retrying(pause) { () throws(TransportFailure) in try reader.range(of: journal).end }
+            let positions = try retrying(pause) { () throws(TransportFailure) in try source.committed(inputs) }
+            guard end == history.end, positions == committed else { throw .abort("another member works on shard \(index)") }
+        } catch { throw .transport(error) }
     }
 
     /// Everything in rfm.versions, by digest.

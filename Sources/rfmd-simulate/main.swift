@@ -2,5 +2,6 @@
 import Glibc
 import Simulator
 
+Simulation.keepMemory()
 let arguments = Array(CommandLine.arguments.dropFirst())
 exit(SimulateCommand.run(arguments))

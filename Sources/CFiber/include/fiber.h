@@ -14,3 +14,6 @@ int rfmd_fiber_resume(rfmd_fiber *fiber);
 void rfmd_fiber_suspend(rfmd_fiber *fiber);
 // Only for a fiber that is new or has ended.
 void rfmd_fiber_free(rfmd_fiber *fiber);
+
+// Memory that is given back stays with the process: simulations take and give back the same again and again.
+void rfmd_keep_memory(void);
