@@ -2,7 +2,7 @@
 //
 // The checker marks them (`Node.wideLimbs`); all others never come here.
 
-extension Program {
+extension Code {
     /// A wide comparison, at `features.instant`.
     func wideHolds(_ comparison: Node, _ features: Features) -> Bool {
         withArena(comparison) { arena in
@@ -24,8 +24,8 @@ extension Program {
     private static let stackLimbs = 512
 
     private func withArena<Result>(_ node: Node, _ body: (inout WideArena) -> Result) -> Result {
-        if Int(node.wideLimbs) <= Program.stackLimbs {
-            return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Program.stackLimbs) { limbs in
+        if Int(node.wideLimbs) <= Code.stackLimbs {
+            return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Code.stackLimbs) { limbs in
                 var arena = WideArena(limbs)
                 return body(&arena)
             }

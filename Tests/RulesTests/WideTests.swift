@@ -37,7 +37,7 @@ import Testing
         let rule = generator.wideComparison()
         var scope = scope()
         let program = try Program(rule.text, scope: &scope)
-        let comparison = program.nodes[program.root]
+        let comparison = program.code.nodes[program.code.root]
         for _ in 0..<4 {
             var result = Outlook(holds: false, until: .max, heedsClicks: false)
             customer.withFeatures(at: now, scope: scope) { result = program.outlook($0, $1) }
@@ -100,7 +100,7 @@ import Testing
         var result = Outlook(holds: false, until: .max, heedsClicks: false)
         customer.withFeatures(at: now, scope: scope) { result = program.outlook($0, $1) }
         #expect((filled.holds(customer, at: now) == .yes) == result.holds)
-        if result.until < .max, program.nodes[program.root].windows == 0, !other.decays {
+        if result.until < .max, program.code.nodes[program.code.root].windows == 0, !other.decays {
             #expect((filled.holds(customer, at: result.until - 1) == .yes) == result.holds)
             #expect((filled.holds(customer, at: result.until) == .yes) != result.holds)
         }

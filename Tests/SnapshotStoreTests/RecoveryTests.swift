@@ -49,7 +49,7 @@ import Testing
         let ports = WorkerPorts(
             source: { () throws(TransportFailure) in throw .fatal("not asked for") },
             sink: { () throws(TransportFailure) in throw .fatal("not asked for") },
-            reader: { () throws(TransportFailure) in throw .fatal("not asked for") }, vault: vault,
+            reader: { () throws(TransportFailure) in throw .fatal("not asked for") }, lanes: ThreadLanes(), vault: vault,
             housekeeper: NoHousekeeper(), clock: TrustedClock(), randomID: { Digest(high: 3, low: 4) }, observer: observer)
         return ShardRecovery(options: options, ports: ports, reader: log, progress: {}, pause: {}, tick: {})
     }
