@@ -18,7 +18,10 @@ final class EndProber: Sendable {
     /// Only handed to librdkafka, whose functions may be called from any thread.
     nonisolated(unsafe) private let client: OpaquePointer
     private let thread = Mutex<pthread_t?>(nil)
+    /// us.
     private static let interval: UInt32 = 150_000
+    /// ms.
+    private static let patience: Int32 = 1_000
 
     private let now: @Sendable () -> Int64
 
@@ -51,7 +54,7 @@ final class EndProber: Sendable {
     /// Answers of any assignment so far.
     var answerCount: Int { state.withLock { $0.answerCount } }
 
-    /// Ends the thread; at most the time of one question.
+    /// Ends the thread, which takes at most as long as one question.
     func stop() {
         state.withLock { $0.stops = true }
         if let thread = thread.withLock({ value in
@@ -67,10 +70,7 @@ final class EndProber: Sendable {
             for partition in partitions {
                 if state.withLock({ $0.stops || $0.assignment != assignment }) { break }
                 let askedAt = now()
-                var first: Int64 = 0
-                var end: Int64 = 0
-                let error = rd_kafka_query_watermark_offsets(client, partition.topic, partition.partition, &first, &end, 1_000)
-                if error != RD_KAFKA_RESP_ERR_NO_ERROR { continue }
+                guard case .success(let end) = PartitionEdge.end.ask(client, partition, timeout: EndProber.patience) else { continue }
                 state.withLock {
                     $0.answerCount += 1
                     if $0.assignment == assignment { $0.answers[partition] = EndAnswer(offset: end, askedAt: askedAt) }

@@ -102,7 +102,10 @@ package final class KafkaAdmin {
                 let error = rd_kafka_topic_result_error(results[index])
                 if error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS { continue }
                 let reason = rd_kafka_topic_result_error_string(results[index]).map { String(cString: $0) } ?? ""
-                throw TransportFailure(error, "create topic \(String(cString: rd_kafka_topic_result_name(results[index]))): \(reason)")
+                let text = "create topic \(String(cString: rd_kafka_topic_result_name(results[index]))): \(reason)"
+                // Brokers that start or stop are not counted.
+                if error == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR { throw .retriable(text) }
+                throw TransportFailure(error, text)
             }
         }
     }

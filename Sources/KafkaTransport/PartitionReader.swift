@@ -7,7 +7,8 @@ package final class PartitionReader: LogReader {
     private let client: Client
     /// Asked for high watermarks: a client that reads committed records only is told of the last stable offset in their place.
     private let uncommitted: Client
-    private static let questionTimeout: Int32 = 5_000
+    /// ms. A range is two questions, and the service manager must hear of the worker in between (20 s).
+    private static let questionTimeout: Int32 = 4_000
     /// How long the next record may take, in polls of a second: the longest transaction that is waited for.
     private static let mostIdlePolls = 180
 
@@ -24,15 +25,16 @@ package final class PartitionReader: LogReader {
     }
 
     package func range(of partition: TopicPartition) throws(TransportFailure) -> (first: Int64, end: Int64) {
-        var first: Int64 = 0
-        var end: Int64 = 0
-        let error = rd_kafka_query_watermark_offsets(
-            uncommitted.pointer, partition.topic, partition.partition, &first, &end, PartitionReader.questionTimeout)
-        if error != RD_KAFKA_RESP_ERR_NO_ERROR {
+        (try ask(.first, partition), try ask(.end, partition))
+    }
+
+    private func ask(_ edge: PartitionEdge, _ partition: TopicPartition) throws(TransportFailure) -> Int64 {
+        switch edge.ask(uncommitted.pointer, partition, timeout: PartitionReader.questionTimeout) {
+        case .success(let offset): return offset
+        case .failure(let error):
             refresh(partition.topic)
-            throw TransportFailure(error, "offsets of \(partition)")
+            throw TransportFailure(error.code, "offsets of \(partition)")
         }
-        return (first, end)
     }
 
     /// Asks anew who leads a topic: librdkafka keeps what it was told once for a topic that it does not read, right or wrong.
