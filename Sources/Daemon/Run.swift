@@ -61,7 +61,9 @@ struct Run {
             return supervise(service)
         } catch {
             switch error {
-            case .asked: return ExitCode.done
+            case .asked:
+                logger.notice("stopped")
+                return ExitCode.done
             case .failed(let text): return fail(text)
             }
         }
