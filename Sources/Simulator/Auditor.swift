@@ -187,9 +187,10 @@ struct Auditor {
         let versions = try readVersions()
         for index in 0..<world.options.shards {
             let (usable, damaged) = vault.list(group: World.group, shard: index)
-            if !damaged.isEmpty && world.disk.rotten == 0 && world.disk.losses == 0 {
+            if !damaged.isEmpty && world.disk.rotten == 0 {
                 throw Violation("shard \(index): a snapshot is damaged, and no disk failed: \(damaged[0].text)")
             }
+            try checkTrimming(index, usable)
             for identity in usable {
                 let here = "shard \(index): the snapshot of batch \(identity.batch)"
                 guard let state = expected.states[identity.chain] else { throw Violation("\(here) is of no committed batch") }
@@ -198,9 +199,21 @@ struct Auditor {
                 }
                 switch ShardAudit.restore(identity, record, versions, vault) {
                 case .success(let engine): if engine.stateDigest() != state { throw Violation("\(here) holds another state") }
-                case .failure(let failure): if world.disk.rotten == 0 && world.disk.losses == 0 { throw Violation("\(here): \(failure.text)") }
+                case .failure(let failure): if world.disk.rotten == 0 { throw Violation("\(here): \(failure.text)") }
                 }
             }
+        }
+    }
+
+    /// The journal still holds the records of as many snapshots as are kept.
+    private func checkTrimming(_ index: Int32, _ usable: [SnapshotIdentity]) throws(Violation) {
+        let journal = world.cluster.log(TopicPartition(topic: World.outputs.journal, partition: index))
+        if journal.start == 0 || world.disk.rotten > 0 || world.disk.wipes > 0 { return }
+        let kept = journal.committed(from: journal.start).filter { _, entry in
+            usable.contains { $0.journalRecord == entry.value.map { [UInt8]($0) } }
+        }
+        if kept.count < world.options.snapshotsKept {
+            throw Violation("\(journal.partition) was trimmed before \(journal.start), and \(kept.count) snapshots are left of \(world.options.snapshotsKept)")
         }
     }
 

@@ -90,6 +90,7 @@ final class Faults {
         isOver = true
         note("none from here on")
         let cluster = world.cluster
+        if cluster.isAway { cluster.group.renewSessions() }
         cluster.isAway = false
         cluster.markerMilliseconds = 20
         world.lostAnswers = 0
@@ -206,9 +207,12 @@ final class Faults {
         case .brokersAway:
             note("the brokers are away")
             cluster.isAway = true
-            later(milliseconds) { cluster.isAway = false }
+            later(milliseconds) {
+                cluster.isAway = false
+                cluster.group.renewSessions()
+            }
         case .lostAnswers:
-            world.lostAnswers = 40
+            world.lostAnswers = dice.pick([40, 95])
             later(milliseconds) { [self] in world.lostAnswers = 0 }
         case .slowMarkers:
             cluster.markerMilliseconds = 2_000

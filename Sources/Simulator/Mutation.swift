@@ -1,12 +1,83 @@
 // Deliberate defects, to see that the auditor finds them: each stands in one port, between the real code and the simulation.
+import SnapshotStore
 import Worker
 
+/// What is wrong, as if the daemon had it. None of it is in the shipped code.
 public enum Mutation: String, CaseIterable, Sendable {
-    case none
+    /// A commit does not wait until every message is flushed: now and then an event is lost.
+    case commitBeforeFlush
+    /// The same of a dead letter.
+    case letterLost
+    /// A position that is sent is one too small, or one too large.
+    case offsetTooSmall, offsetTooLarge
+    /// A snapshot gets its name before its bytes are on disk.
+    case fileNotSynced
+    /// Nobody waits until a snapshot's name is on disk.
+    case folderNotSynced
+    /// A snapshot is used although the digest in it is not that of the committed journal.
+    case digestNotCompared
+    /// A snapshot gets its name before its batch is committed, and the digest is not compared.
+    case abortedSnapshot
+    /// A batch whose commit is in doubt is committed again.
+    case committedAgain
+    /// What is restored is older than what it says: deadlines since then fire again.
+    case firedAgain
+    /// The instant to which the clock moved is not in the journal.
+    case clockNotJournaled
+    /// A batch goes with the group metadata of the present generation and not of its own.
+    case laterGeneration
+    /// The journal is read to its last stable offset and not to its high watermark.
+    case journalReadTooShort
+    /// A batch of deadlines alone sends no positions.
+    case positionsLeftOut
+    /// The journal is trimmed behind the newest batch that has or may get a snapshot, and not behind the oldest snapshot.
+    case trimmedTooFar
+    /// A question where an input ends counts from its answer and not from when it was asked.
+    case endTooLate
+    /// A record is lost between broker and shard.
+    case recordLost
+    /// Positions are not waited for until they are stable.
+    case unstablePositions
 
-    func source(_ source: SimulatedSource, _ world: World) -> any RecordSource { source }
-    func sink(_ sink: SimulatedSink, _ world: World) -> any TransactionSink { sink }
-    func reader(_ reader: SimulatedReader, _ world: World) -> any LogReader { reader }
-    func vault(_ vault: any SnapshotVault, _ world: World) -> any SnapshotVault { vault }
-    func housekeeper(_ housekeeper: SimulatedHousekeeper, _ world: World) -> any Housekeeper { housekeeper }
+    func source(_ source: SimulatedSource, _ world: World, _ process: SimulatedProcess) -> any RecordSource {
+        switch self {
+        case .endTooLate, .recordLost, .unstablePositions: MutantSource(source, self, world, process)
+        default: source
+        }
+    }
+
+    func sink(_ sink: SimulatedSink, _ world: World) -> any TransactionSink {
+        switch self {
+        case .commitBeforeFlush, .letterLost, .offsetTooSmall, .offsetTooLarge, .committedAgain, .clockNotJournaled, .laterGeneration,
+            .positionsLeftOut:
+            MutantSink(sink, self, world)
+        default: sink
+        }
+    }
+
+    func reader(_ reader: SimulatedReader, _ world: World) -> any LogReader {
+        self == .journalReadTooShort ? MutantReader(reader, world) : reader
+    }
+
+    func vault(_ vault: any SnapshotVault, _ world: World) -> any SnapshotVault {
+        switch self {
+        case .digestNotCompared, .abortedSnapshot, .firedAgain: MutantVault(vault, self, world)
+        default: vault
+        }
+    }
+
+    func housekeeper(_ housekeeper: SimulatedHousekeeper, _ world: World) -> any Housekeeper {
+        self == .trimmedTooFar ? MutantHousekeeper(housekeeper, world) : housekeeper
+    }
+
+    func calls(_ calls: FileCalls, _ disk: SimulatedDisk) -> FileCalls {
+        var calls = calls
+        let real = calls.sync
+        switch self {
+        case .fileNotSynced: calls.sync = { disk.isFolder($0) ? real($0) : 0 }
+        case .folderNotSynced: calls.sync = { disk.isFolder($0) ? 0 : real($0) }
+        default: break
+        }
+        return calls
+    }
 }

@@ -92,6 +92,6 @@ struct Options {
         if faults.contains(.newVersion) { rules += [dice.int(0...2), dice.int(0...2)] }
         faultMilliseconds = dice.pick([200, 600, 2_000])
         chaosMilliseconds = dice.int64(4_000...14_000)
-        rebuilds = dice.chance(50)
+        rebuilds = dice.chance(70)
     }
 }

@@ -44,7 +44,7 @@ final class SimulatedDisk: @unchecked Sendable {
     var syncMilliseconds: Int64 = 3
     /// Bits that fell over.
     private(set) var rotten = 0
-    private(set) var losses = 0
+    private(set) var wipes = 0
 
     init(_ world: World, dice: Dice) {
         self.world = world
@@ -54,11 +54,12 @@ final class SimulatedDisk: @unchecked Sendable {
     /// Names of everything there is, in order.
     var listing: [String] { names.keys.sorted() }
 
+    func isFolder(_ number: Int32) -> Bool { handles[number].map { $0.file == nil } ?? false }
+
     // MARK: Faults
 
     /// The power fails: every process is dead.
     func losePower() {
-        losses += 1
         for change in changes {
             // A journaling file system keeps changes of names in order, up to some point.
             if dice.one(in: 3) { break }
@@ -94,6 +95,7 @@ final class SimulatedDisk: @unchecked Sendable {
 
     /// Somebody deletes every snapshot.
     func wipe() {
+        wipes += 1
         for name in listing where name.hasSuffix(".snapshot") {
             names[name] = nil
             syncedNames[name] = nil

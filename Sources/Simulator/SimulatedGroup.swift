@@ -102,6 +102,9 @@ final class SimulatedGroup {
         for member in members where member.client === client { member.client = nil }
     }
 
+    /// A coordinator that comes (back) up counts sessions from then on.
+    func renewSessions() { for member in members { member.seenAt = schedule.now } }
+
     /// Called now and then: sessions end.
     func expireSessions() {
         let gone = members.filter { member in
@@ -165,6 +168,11 @@ final class SimulatedGroup {
         guard let member = member(membership.instance) else { return "unknown member" }
         if member.id != membership.member { return "another member has this instance's name" }
         return membership.generation == generation ? nil : "generation \(membership.generation), not \(generation)"
+    }
+
+    /// Of whoever is a member now.
+    var anyMembership: SimulatedMembership? {
+        members.first.map { SimulatedMembership(instance: $0.instance, member: $0.id, generation: generation) }
     }
 
     /// Positions of a transaction that is not ended.

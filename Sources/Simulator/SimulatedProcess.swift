@@ -74,9 +74,11 @@ final class SimulatedProcess: @unchecked Sendable {
 
     func start() {
         let vault: FileSnapshotVault
+        let disk: SimulatedDisk = world.disk
+        let calls = world.mutation?.calls(disk.calls(self), disk) ?? disk.calls(self)
         do throws(SnapshotFailure) {
             vault = try FileSnapshotVault(
-                folder: SimulatedDisk.folder, instance: instance, writer: name, calls: world.disk.calls(self),
+                folder: SimulatedDisk.folder, instance: instance, writer: name, calls: calls,
                 lanes: SimulatedLanes(world: world, process: self))
         } catch { preconditionFailure("the simulated folder cannot be used: \(error.text)") }
         let mutated = world.mutation?.vault(vault, world) ?? vault
@@ -110,7 +112,7 @@ final class SimulatedProcess: @unchecked Sendable {
                 if process.isDead { throw .fatal("killed") }
                 let source = SimulatedSource(world, process, worker: number, topics: topics)
                 world.add(source)
-                return world.mutation?.source(source, world) ?? source
+                return world.mutation?.source(source, world, process) ?? source
             },
             sink: { () throws(TransportFailure) in
                 let sink = SimulatedSink(world, process, worker: number)

@@ -3,7 +3,7 @@ import Glibc
 import Simulator
 
 enum SimulateCommand {
-    private static let usage = "usage: rfmd-simulate [--first SEED] [--seeds COUNT] | --seed SEED [--mutation NAME] [--digest]\n"
+    private static let usage = "usage: rfmd-simulate [--first SEED] [--seeds COUNT] [--mutations] | --seed SEED [--mutation NAME] [--digest]\n"
 
     static func run(_ arguments: [String]) -> Int32 {
         var first: UInt64 = 1
@@ -11,10 +11,15 @@ enum SimulateCommand {
         var single: UInt64?
         var mutation: Mutation?
         var onlyDigest = false
+        var mutations = false
         var rest = arguments[...]
         while let option = rest.popFirst() {
             if option == "--digest" {
                 onlyDigest = true
+                continue
+            }
+            if option == "--mutations" {
+                mutations = true
                 continue
             }
             guard let value = rest.popFirst() else { return wrong(option) }
@@ -30,7 +35,7 @@ enum SimulateCommand {
         }
         Trap.watch()
         if let single { return runOne(single, mutation, onlyDigest: onlyDigest) }
-        return runMany(first, count, mutation)
+        return runMany(first, count, mutation, mutations: mutations)
     }
 
     private static func wrong(_ what: String) -> Int32 {
@@ -48,8 +53,30 @@ enum SimulateCommand {
         return outcome.passed ? 0 : 1
     }
 
-    private static func runMany(_ first: UInt64, _ count: UInt64, _ mutation: Mutation?) -> Int32 {
+    /// How many seeds it takes to find each deliberate defect.
+    private static func findMutations(_ first: UInt64, _ count: UInt64) -> Int32 {
+        var missed = 0
+        for mutation in Mutation.allCases {
+            var found: Outcome?
+            for seed in first..<first + count where found == nil {
+                Trap.note(seed)
+                let outcome = Simulation.run(seed, mutation: mutation)
+                if !outcome.passed { found = outcome }
+            }
+            if let found {
+                print("\(mutation.rawValue): seed \(found.seed): \(found.problems.first?.prefix(160) ?? "")")
+            } else {
+                print("\(mutation.rawValue): not found in \(count) seeds")
+                missed += 1
+            }
+        }
+        print("\(Mutation.allCases.count - missed) found, \(missed) missed")
+        return missed == 0 ? 0 : 1
+    }
+
+    private static func runMany(_ first: UInt64, _ count: UInt64, _ mutation: Mutation?, mutations: Bool) -> Int32 {
         let began = seconds()
+        if mutations { return findMutations(first, count) }
         var failed: [UInt64] = []
         var statistics = Statistics()
         for seed in first..<first + count {

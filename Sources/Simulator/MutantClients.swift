@@ -1,0 +1,153 @@
+// Clients with a defect (Mutation.swift says which).
+import Codec
+import Model
+import Worker
+
+final class MutantSource: RecordSource, @unchecked Sendable {
+    private let real: SimulatedSource
+    private let mutation: Mutation
+    private let world: World
+    private let process: SimulatedProcess
+
+    init(_ real: SimulatedSource, _ mutation: Mutation, _ world: World, _ process: SimulatedProcess) {
+        self.real = real
+        self.mutation = mutation
+        self.world = world
+        self.process = process
+    }
+
+    func poll(timeout: Int32) -> GroupEvent? { real.poll(timeout: timeout) }
+    func assign(_ positions: [TopicPartition: Int64]) throws(TransportFailure) { try real.assign(positions) }
+    func unassign() { real.unassign() }
+    func close() { real.close() }
+    func wait(timeout: Int32) { real.wait(timeout: timeout) }
+    var wake: @Sendable () -> Void { real.wake }
+    func release(_ records: ArraySlice<RawRecord>) { real.release(records) }
+    func headers(of record: RawRecord) -> [RecordHeader] { real.headers(of: record) }
+
+    func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) throws(TransportFailure) -> Int64? {
+        let before = records.count
+        let end = try real.take(partition, limit: limit, into: &records)
+        if mutation == .recordLost && records.count > before && world.dice.one(in: 20) { records.remove(at: before) }
+        return end
+    }
+
+    func end(of partition: TopicPartition) -> EndAnswer? {
+        guard var answer = real.end(of: partition) else { return nil }
+        if mutation == .endTooLate { answer.askedAt = process.clock.now() }
+        return answer
+    }
+
+    func committed(_ partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition: Int64] {
+        if mutation == .unstablePositions { return world.cluster.group.committed.filter { partitions.contains($0.key) } }
+        return try real.committed(partitions)
+    }
+}
+
+final class MutantSink: TransactionSink, @unchecked Sendable {
+    private let real: SimulatedSink
+    private let mutation: Mutation
+    private let world: World
+    private var lastPositions: [TopicPartition: Int64] = [:]
+
+    init(_ real: SimulatedSink, _ mutation: Mutation, _ world: World) {
+        self.real = real
+        self.mutation = mutation
+        self.world = world
+    }
+
+    func initialize(cancelled: () -> Bool) throws(TransportFailure) { try real.initialize(cancelled: cancelled) }
+
+    func close() { real.close() }
+
+    func commit(_ transaction: SealedTransaction) throws(TransportFailure) -> CommitOutcome {
+        var changed = transaction
+        switch mutation {
+        case .commitBeforeFlush: if world.dice.one(in: 4) { forget(&changed) { World.eventTopics.contains($0) } }
+        case .letterLost: if world.dice.one(in: 4) { forget(&changed) { $0 == World.outputs.deadLetters } }
+        case .offsetTooSmall: shift(&changed, by: -1)
+        case .offsetTooLarge: shift(&changed, by: 1)
+        case .laterGeneration: if let membership = world.cluster.group.anyMembership { changed.membership = membership }
+        case .positionsLeftOut:
+            if transaction.positions.allSatisfy({ lastPositions[$0.0] == $0.1 }) { changed.positions = [] }
+            for (partition, position) in transaction.positions { lastPositions[partition] = position }
+        case .clockNotJournaled: return try commitWithoutClock(transaction)
+        default: break
+        }
+        do throws(TransportFailure) { return try real.commit(changed) } catch {
+            guard mutation == .committedAgain, case .abort = error else { throw error }
+            try real.initialize { false }
+            return try real.commit(changed)
+        }
+    }
+
+    /// Leaves out the last message to one of some topics.
+    private func forget(_ transaction: inout SealedTransaction, _ isMeant: (String) -> Bool) {
+        guard let place = transaction.messages.lastIndex(where: { isMeant(transaction.topics[$0.topic]) }) else { return }
+        transaction.messages.remove(at: place)
+        transaction.tracked = transaction.tracked.map { $0 > place ? $0 - 1 : $0 }
+    }
+
+    private func shift(_ transaction: inout SealedTransaction, by difference: Int64) {
+        guard !transaction.positions.isEmpty, transaction.positions[0].1 + difference >= 0, world.dice.one(in: 4) else { return }
+        transaction.positions[0].1 += difference
+    }
+
+    /// Writes journal records anew, without the instants, and chained to those that were committed.
+    private func commitWithoutClock(_ transaction: SealedTransaction) throws(TransportFailure) -> CommitOutcome {
+        var changed = transaction
+        let bytes = ByteBuffer(capacity: transaction.bytes.count)
+        bytes.append(contentsOf: transaction.bytes)
+        for (index, message) in transaction.messages.enumerated() where transaction.topics[message.topic] == World.outputs.journal {
+            guard let range = message.value, var record = JournalRecord(UnsafeRawBufferPointer(rebasing: transaction.bytes[range])) else { continue }
+            let log = world.cluster.log(TopicPartition(topic: World.outputs.journal, partition: message.partition))
+            let last = log.committed().last?.entry.value.flatMap { JournalRecord($0) }
+            for slice in record.slices.indices { record.slices[slice].endedAt = nil }
+            let written = record.seal(after: record.batch == 0 ? .zero : last?.chain ?? .zero)
+            let start = bytes.count
+            bytes.append(contentsOf: written)
+            changed.messages[index].value = start..<bytes.count
+        }
+        changed.bytes = bytes.bytes
+        return try withExtendedLifetime(bytes) { () throws(TransportFailure) in try real.commit(changed) }
+    }
+}
+
+/// Reads the journal to its last stable offset.
+final class MutantReader: LogReader, @unchecked Sendable {
+    private let real: SimulatedReader
+    private let world: World
+
+    init(_ real: SimulatedReader, _ world: World) {
+        self.real = real
+        self.world = world
+    }
+
+    func range(of partition: TopicPartition) throws(TransportFailure) -> (first: Int64, end: Int64) {
+        let range = try real.range(of: partition)
+        return (range.first, min(range.end, world.cluster.log(partition).stable))
+    }
+
+    func read(
+        _ partition: TopicPartition, from: Int64, end: Int64, progress: () throws(TransportFailure) -> Void,
+        body: (RawRecord) throws(TransportFailure) -> Void
+    ) throws(TransportFailure) { try real.read(partition, from: from, end: end, progress: progress, body: body) }
+
+    func close() { real.close() }
+}
+
+/// Trims behind the newest batch that it knows.
+final class MutantHousekeeper: Housekeeper, @unchecked Sendable {
+    private let real: SimulatedHousekeeper
+    private let world: World
+
+    init(_ real: SimulatedHousekeeper, _ world: World) {
+        self.real = real
+        self.world = world
+    }
+
+    func tidy(group: String, shard: Int32, genesis: Digest, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64]) {
+        if let newest = offsets.values.max() { world.cluster.log(journal).delete(before: newest) }
+        real.tidy(group: group, shard: shard, genesis: genesis, keep: keep, journal: journal, offsets: offsets)
+    }
+}
