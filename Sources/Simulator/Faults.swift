@@ -93,7 +93,7 @@ final class Faults {
         if cluster.isAway { cluster.group.renewSessions() }
         cluster.isAway = false
         cluster.markerMilliseconds = 20
-        world.lostAnswers = 0
+        (world.lostAnswers, world.doubtfulCommits) = (0, 0)
         (world.disk.isFull, world.disk.isBroken, world.disk.syncMilliseconds) = (false, false, 3)
         for process in alive {
             process.isCutOff = false
@@ -214,6 +214,9 @@ final class Faults {
         case .lostAnswers:
             world.lostAnswers = dice.pick([40, 95])
             later(milliseconds) { [self] in world.lostAnswers = 0 }
+        case .doubtfulCommits:
+            world.doubtfulCommits = 30
+            later(milliseconds) { [self] in world.doubtfulCommits = 0 }
         case .slowMarkers:
             cluster.markerMilliseconds = 2_000
             later(milliseconds) { cluster.markerMilliseconds = 20 }

@@ -11,8 +11,8 @@ enum Fault: CaseIterable {
     case pause
     /// One process, or every one, reaches no broker for a while.
     case cutOff, brokersAway
-    /// Answers are lost, so that questions are asked again, and commits are in doubt.
-    case lostAnswers
+    /// Answers are lost, so that questions are asked again; nobody learns what became of a commit.
+    case lostAnswers, doubtfulCommits
     case slowMarkers
     /// A process is stopped in order and started again; one more joins; another takes over the name of one that is stopped as a zombie.
     case restart, scale, takeOver

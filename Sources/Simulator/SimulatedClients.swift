@@ -14,17 +14,23 @@ final class Link {
         self.process = process
     }
 
+    /// What happens to every try of one question.
+    enum Loss { case none, question, answer }
+
     private final class Call<Value> {
         var value: Value?
         var isAnswered = false
+        let loss: Loss
+
+        init(_ loss: Loss) { self.loss = loss }
     }
 
     /// Asks, and asks again as the client library does, for at most `timeout` ms. nil: no answer in that time, which does not say that
     /// the question did not arrive. What it does is done at most once. A question goes on its way even when who asked it dies.
-    func call<Value>(_ timeout: Int64, _ body: @escaping () -> Value) -> Value? {
+    func call<Value>(_ timeout: Int64, loss: Loss = .none, _ body: @escaping () -> Value) -> Value? {
         if process.isDead { return nil }
         guard let fiber = world.schedule.current else { preconditionFailure("only a fiber asks") }
-        let call = Call<Value>()
+        let call = Call<Value>(loss)
         let until = world.schedule.now + timeout
         send(call, fiber, until, body)
         while !call.isAnswered && !process.isDead {
@@ -42,12 +48,12 @@ final class Link {
                 if !process.isDead && schedule.now < until && !call.isAnswered { send(call, fiber, until, body) }
             }
         }
-        if process.cannotReachBrokers { return again() }
+        if process.cannotReachBrokers || call.loss == .question { return again() }
         schedule.after(dice.delay(world.options.latency)) {
             if cluster.isAway || process.isCutOff { return again() }
             if call.value == nil { call.value = body() }
             schedule.after(dice.delay(self.world.options.latency)) {
-                if process.cannotReachBrokers || dice.chance(self.world.lostAnswers) { return again() }
+                if process.cannotReachBrokers || call.loss == .answer || dice.chance(self.world.lostAnswers) { return again() }
                 call.isAnswered = true
                 schedule.wake(fiber)
             }
@@ -103,7 +109,8 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
             }
         }
         let (cluster, id, epoch) = (world.cluster, id, epoch)
-        _ = try ask("commit") { cluster.commit(id, epoch) }
+        let loss = world.dice.chance(world.doubtfulCommits) ? world.dice.pick([Link.Loss.question, .answer]) : .none
+        _ = try ask("commit", loss: loss) { cluster.commit(id, epoch) }
         return .committed(offsets: transaction.tracked.map { offsets[$0] })
     }
 
@@ -141,11 +148,13 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
     }
 
     /// nil if the broker finds a message too large. No answer in time leaves it open whether it was done.
-    private func ask<Value>(_ what: String, _ body: @escaping () -> SimulatedCluster.Answer<Value>) throws(TransportFailure) -> Value? {
+    private func ask<Value>(_ what: String, loss: Link.Loss = .none, _ body: @escaping () -> SimulatedCluster.Answer<Value>)
+        throws(TransportFailure) -> Value?
+    {
         let until = world.schedule.now + world.cluster.transactionMilliseconds
         while true {
             process.point(what)
-            let answer = process.link.call(until - world.schedule.now, body)
+            let answer = process.link.call(until - world.schedule.now, loss: loss, body)
             if process.isDead { throw .fatal("killed") }
             switch answer {
             case nil: throw .abort("\(what): no answer")

@@ -28,8 +28,9 @@ final class World: @unchecked Sendable {
     private var inputs: [TopicPartition] = []
     /// Answers to the question where an input ends.
     private(set) var answers: [TopicPartition: [EndAnswer]] = [:]
-    /// Of a hundred answers.
+    /// Of a hundred answers; of a hundred commits, whose question or answer is lost for good.
     var lostAnswers = 0
+    var doubtfulCommits = 0
 
     // What happened, for the auditor and for people.
     var statistics = Statistics()

@@ -102,6 +102,7 @@ struct ShardRecovery {
                     : "its journal holds no record any more")
         }
         try comparePositions(last, committed)
+        try checkUnread(last)
         if let kept, kept.genesis == last.genesis, kept.sealed.chain == last.chain {
             try plan(kept, [], last, versions, &book)
             return (kept, .memory(batch: kept.sealed.batch))
@@ -138,6 +139,16 @@ struct ShardRecovery {
                     "\(partition): the group's committed position is \(other), but the journal's is \(position) (batch \(last.batch)): somebody "
                         + "moved it. Set it back: kafka-consumer-groups --group \(options.group) --topic \(topic):\(last.shard) "
                         + "--reset-offsets --to-offset \(position) --execute"))
+        }
+    }
+
+    /// Records that were not read yet are there.
+    private func checkUnread(_ last: JournalRecord) throws(Obstacle) {
+        for topic in options.version.mappings.map(\.topic) {
+            guard let position = last.positions[topic] else { continue }
+            let partition = TopicPartition(topic: topic, partition: last.shard)
+            let first = try range(of: partition).first
+            if first > position { throw .lost("records \(position) to \(first - 1) of \(partition) were deleted before they were read") }
         }
     }
 
