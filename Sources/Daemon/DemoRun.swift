@@ -111,9 +111,11 @@ struct DemoRun {
             let journal = TopicPartition(topic: outputs.journal, partition: Int32(partition))
             let (first, journalEnd) = try reader.range(of: journal)
             var position: Int64 = 0
-            try reader.read(journal, from: max(first, journalEnd - 1), end: journalEnd, progress: {}) { (raw: RawRecord) throws(TransportFailure) in
-                position = raw.value.flatMap { JournalRecord($0) }?.positions[DemoRun.input] ?? 0
-            }
+            try reader.read(
+                journal, from: max(first, journalEnd - 1), end: journalEnd, progress: {},
+                body: { (raw: RawRecord) throws(TransportFailure) in
+                    position = raw.value.flatMap { JournalRecord($0) }?.positions[DemoRun.input] ?? 0
+                })
             lag += max(0, end - position)
         }
         return lag

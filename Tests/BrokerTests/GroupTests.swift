@@ -13,7 +13,7 @@ extension BrokerTests {
 
         /// Waits until a daemon has been given as many shards, as its status tells.
         private func awaitShards(_ count: Int, _ daemon: DaemonProcess) throws {
-            try wait(for: "\(count) shards", seconds: 60, context: { "\(daemon.status)\n\(daemon.log.suffix(3_000))" }) {
+            try wait(for: "\(count) shards", seconds: 60, context: "\(daemon.status)\n\(daemon.log.suffix(3_000))") {
                 daemon.status.hasPrefix("running; \(count) shards, ")
             }
         }

@@ -104,7 +104,7 @@ extension BrokerTests {
             defer { reader.close() }
             var generator = EventGenerator(seed: 22, customers: 100, step: 600_000)
             var trimmed = 0
-            try wait(for: "the journal to be trimmed", context: { daemon.log }) {
+            try wait(for: "the journal to be trimmed", context: daemon.log) {
                 try producer.send((0..<20).map { _ in generator.next() }, to: scene.inputs[0])
                 trimmed = try (0..<scene.partitions).filter {
                     try reader.range(of: TopicPartition(topic: scene.outputs.journal, partition: $0)).first > 0

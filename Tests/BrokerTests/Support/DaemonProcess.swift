@@ -32,7 +32,7 @@ final class DaemonProcess {
 
     @discardableResult
     func awaitReady(seconds: Double = 90) throws -> DaemonProcess {
-        try wait(for: "READY=1", seconds: seconds, context: { lastWords }) {
+        try wait(for: "READY=1", seconds: seconds, context: lastWords) {
             guard isRunning || isReady else { throw Missing("the daemon ended before it was ready; \(lastWords)") }
             return isReady
         }
@@ -40,14 +40,14 @@ final class DaemonProcess {
     }
 
     func awaitStatus(_ part: String, seconds: Double = 60) throws {
-        try wait(for: "a status with '\(part)'", seconds: seconds, context: { lastWords }) {
+        try wait(for: "a status with '\(part)'", seconds: seconds, context: lastWords) {
             manager.messages.contains { $0.hasPrefix("STATUS=") && $0.contains(part) }
         }
     }
 
     /// Waits until what it says now begins so.
     func awaitNow(_ beginning: String, seconds: Double = 60) throws {
-        try wait(for: "the status '\(beginning)'", seconds: seconds, context: { lastWords }) {
+        try wait(for: "the status '\(beginning)'", seconds: seconds, context: lastWords) {
             guard isRunning else { throw Missing("the daemon ended; \(lastWords)") }
             return status.hasPrefix(beginning)
         }
@@ -55,7 +55,7 @@ final class DaemonProcess {
 
     /// Waits until the log holds `text` at least `count` times.
     func awaitLog(_ text: String, count: Int = 1, seconds: Double = 60) throws {
-        try wait(for: "'\(text)' in the log (\(count) times)", seconds: seconds, context: { lastWords }) {
+        try wait(for: "'\(text)' in the log (\(count) times)", seconds: seconds, context: lastWords) {
             log.components(separatedBy: text).count > count
         }
     }

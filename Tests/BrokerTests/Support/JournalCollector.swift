@@ -105,7 +105,7 @@ final class JournalCollector: Sendable {
         }
         let versions = TopicPartition(topic: versionsTopic, partition: 0)
         ends[versions] = try reader.rangeWhenLed(of: versions).end
-        try wait(for: "the journal to be read", seconds: 90, context: { "ends \(ends), \(state.withLock { $0.positions })" }) {
+        try wait(for: "the journal to be read", seconds: 90, context: "ends \(ends), \(state.withLock { $0.positions })") {
             state.withLock { state in state.problem != nil || ends.allSatisfy { (state.positions[$0] ?? 0) >= $1 } }
         }
         return try state.withLock { state in

@@ -106,12 +106,14 @@ final class Scene {
         for index in 0..<(partitions ?? self.partitions) {
             let partition = TopicPartition(topic: topic, partition: index)
             let (first, end) = try reader.rangeWhenLed(of: partition)
-            try reader.read(partition, from: first, end: end, progress: {}) { (raw: RawRecord) throws(TransportFailure) in
-                records.append(
-                    StoredRecord(
-                        partition: partition, offset: raw.offset, timestamp: raw.timestamp, key: raw.key.map { [UInt8]($0) },
-                        value: raw.value.map { [UInt8]($0) }, headers: reader.headers(of: raw)))
-            }
+            try reader.read(
+                partition, from: first, end: end, progress: {},
+                body: { (raw: RawRecord) throws(TransportFailure) in
+                    records.append(
+                        StoredRecord(
+                            partition: partition, offset: raw.offset, timestamp: raw.timestamp, key: raw.key.map { [UInt8]($0) },
+                            value: raw.value.map { [UInt8]($0) }, headers: reader.headers(of: raw)))
+                })
         }
         return records
     }
@@ -131,7 +133,7 @@ final class Scene {
         var last: [TopicPartition: Int64] = [:]
         try wait(
             for: "everything to be committed", seconds: seconds,
-            context: { "ends \(ends)\ncommitted \(last)\nstatus \(daemon.status)\n\(daemon.log.suffix(4_000))" }
+            context: "ends \(ends)\ncommitted \(last)\nstatus \(daemon.status)\n\(daemon.log.suffix(4_000))"
         ) {
             guard let committed = positions.committed(all) else { return false }
             last = committed
@@ -141,6 +143,6 @@ final class Scene {
 
     /// Waits until the output events satisfy `condition`.
     func awaitEvents(_ what: String, _ daemon: DaemonProcess, seconds: Double = 60, _ condition: ([StoredRecord]) -> Bool) throws {
-        try wait(for: what, seconds: seconds, context: { "\(daemon.status)\n\(daemon.log.suffix(4_000))" }) { condition(try events()) }
+        try wait(for: what, seconds: seconds, context: "\(daemon.status)\n\(daemon.log.suffix(4_000))") { condition(try events()) }
     }
 }

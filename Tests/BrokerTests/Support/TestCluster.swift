@@ -132,7 +132,7 @@ final class TestCluster: @unchecked Sendable {
         defer { admin.close() }
         let probe = "probe-\(UUID().uuidString)"
         // A topic with all its replicas can be made only when every broker has joined.
-        try wait(for: "the brokers at \(bootstrap)", seconds: 90, context: { self.log }) {
+        try wait(for: "the brokers at \(bootstrap)", seconds: 90, context: self.log) {
             do throws(TransportFailure) {
                 try admin.create([TopicSpecification(name: probe, partitions: 1, configuration: [])])
                 return true
@@ -142,7 +142,7 @@ final class TestCluster: @unchecked Sendable {
 
     /// Waits until every partition has all its replicas: the next broker may die then.
     func awaitInSync() throws {
-        try wait(for: "replicas in sync", seconds: 90, context: { self.log }) { try leastInSync(bootstrap) == replicas }
+        try wait(for: "replicas in sync", seconds: 90, context: self.log) { try leastInSync(bootstrap) == replicas }
     }
 
     private var log: String {

@@ -13,7 +13,7 @@ struct Missing: Error, CustomStringConvertible {
 
 /// Asks again and again until `condition` holds. `context` is added to the message if it never does.
 func wait(
-    for what: String, seconds: Double = 60, context: () -> String = { "" }, until condition: () throws -> Bool
+    for what: String, seconds: Double = 60, context: @autoclosure () -> String = "", until condition: () throws -> Bool
 ) throws {
     let limit = Date().addingTimeInterval(seconds)
     while !(try condition()) {
@@ -27,7 +27,7 @@ extension LogReader {
     func rangeWhenLed(of partition: TopicPartition) throws -> (first: Int64, end: Int64) {
         var answer: (first: Int64, end: Int64)?
         var problem: TransportFailure?
-        try wait(for: "a leader of \(partition)", seconds: 30, context: { "\(String(describing: problem))" }) {
+        try wait(for: "a leader of \(partition)", seconds: 30, context: "\(String(describing: problem))") {
             do throws(TransportFailure) { answer = try range(of: partition) } catch {
                 guard case .retriable = error else { throw error }
                 problem = error
