@@ -62,7 +62,7 @@ final class Child: @unchecked Sendable {
 
     /// The exit status; for one that was ended by a signal its negative number.
     func waitForEnd(seconds: Double = 60, context: () -> String = { "" }) throws -> Int32 {
-        try wait(for: "process \(pid) to end", seconds: seconds, context: context) { !process.isRunning }
+        try wait(for: "process \(pid) to end", seconds: seconds, context: context()) { !process.isRunning }
         children.withLock { _ = $0.remove(pid) }
         return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
     }
