@@ -66,7 +66,8 @@ let package = Package(
 
         .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("ModelTests", ["Model"]),
-        tests("SnapshotStoreTests", ["SnapshotStore", "CXXHash", "CZstd", "Model", "Rules", "Engine", "Codec", "Worker"]),
+        tests(
+            "SnapshotStoreTests", ["SnapshotStore", "CXXHash", "CZstd", "Model", "Rules", "Engine", "Codec", "Worker"]),
         tests("TelemetryTests", ["Telemetry"]),
         tests("SystemdTests", ["TestSupport"]),
         tests("DemoTests", ["CRDKafka", "Demo", "TestSupport"]),

@@ -37,7 +37,9 @@ package final class EventEncoder: Sendable {
         self.version = version.short
         versionText = EventEncoder.bytes { $0.appendJSON(version.short) }
         let order = rules.windows.indices.sorted { rules.windows[$0] < rules.windows[$1] }
-        windows = order.enumerated().map { place, index in (index, Array("\(place == 0 ? "" : ",")\"\(rules.windows[index])d\":".utf8)) }
+        windows = order.enumerated().map { place, index in
+            (index, Array("\(place == 0 ? "" : ",")\"\(rules.windows[index])d\":".utf8))
+        }
         ladders = rules.ladders.map { ladder in
             let name = ladder.source.name
             let type = "rfm.\(name).changed.v1"
@@ -83,12 +85,15 @@ package final class EventEncoder: Sendable {
         let raised = "rfm.churn.warning.raised.v1"
         let resolved = "rfm.churn.warning.resolved.v1"
         return Pieces(
-            name: Array(name.utf8), type: raised, head: head(source, raised), rules: [rule(["warning": name], expression)],
+            name: Array(name.utf8), type: raised, head: head(source, raised),
+            rules: [rule(["warning": name], expression)],
             resolvedType: resolved, resolvedHead: head(source, resolved))
     }
 
     private func pieces(of effect: Effect) -> Pieces {
-        let known = (effect.kind == .rungChanged ? ladders : warnings).first { UnsafeRawBufferPointer.equal($0.name, effect.name) }
+        let known = (effect.kind == .rungChanged ? ladders : warnings).first {
+            UnsafeRawBufferPointer.equal($0.name, effect.name)
+        }
         if let known { return known }
         // A version that removes a warning resolves its episodes, and has no rule for it.
         precondition(effect.kind == .warningResolved, "a version decides by its own ladders and warnings")
@@ -120,7 +125,9 @@ package final class EventEncoder: Sendable {
     }
 
     /// The data alone: the value in binary mode.
-    package func appendData(_ effect: Effect, to buffer: ByteBuffer) { appendData(effect, pieces(of: effect), to: buffer) }
+    package func appendData(_ effect: Effect, to buffer: ByteBuffer) {
+        appendData(effect, pieces(of: effect), to: buffer)
+    }
 
     private func appendData(_ effect: Effect, _ pieces: Pieces, to buffer: ByteBuffer) {
         buffer.append(contentsOf: "{\"customer_id\":")
@@ -162,7 +169,11 @@ package final class EventEncoder: Sendable {
 
     private func appendValues(_ effect: Effect, to buffer: ByteBuffer) {
         buffer.append(contentsOf: ",\"values\":{\"recency\":")
-        if let recency = effect.recency { buffer.appendDecimal(Int64(recency)) } else { buffer.append(contentsOf: "null") }
+        if let recency = effect.recency {
+            buffer.appendDecimal(Int64(recency))
+        } else {
+            buffer.append(contentsOf: "null")
+        }
         buffer.append(contentsOf: ",\"orders\":{")
         for (index, key) in windows {
             buffer.append(contentsOf: key)

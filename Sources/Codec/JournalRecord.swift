@@ -63,7 +63,8 @@ package struct JournalRecord: Sendable, Equatable {
     package var chain: Digest = .zero
 
     package init(
-        genesis: Genesis, shard: Int32, batch: UInt64, slices: [Slice], positions: [String: Int64], version: Digest, clock: Int64?,
+        genesis: Genesis, shard: Int32, batch: UInt64, slices: [Slice], positions: [String: Int64], version: Digest,
+        clock: Int64?,
         effects: Digest
     ) {
         self.genesis = genesis
@@ -124,7 +125,8 @@ package struct JournalRecord: Sendable, Equatable {
             var reader = ByteReader(bytes)
             guard try reader.read(UInt8.self) == JournalRecord.format else { return nil }
             var genesis = Genesis(
-                id: try reader.readDigest(), at: try reader.read(), emitFrom: try reader.read(), starts: try reader.readPositions())
+                id: try reader.readDigest(), at: try reader.read(), emitFrom: try reader.read(),
+                starts: try reader.readPositions())
             genesis.rebuiltPositions = try reader.readPositions()
             genesis.rebuiltUpTo = try reader.read()
             let shard: Int32 = try reader.read()
@@ -143,7 +145,8 @@ package struct JournalRecord: Sendable, Equatable {
                 let reading: Int64 = try reader.read()
                 let endedAt: Int64 = try reader.read()
                 guard flags <= 3, flags & 2 != 0 || endedAt == 0 else { return nil }
-                var slice = Slice(version: version, reading: reading, endedAt: flags & 2 == 0 ? nil : endedAt, ranges: [])
+                var slice = Slice(
+                    version: version, reading: reading, endedAt: flags & 2 == 0 ? nil : endedAt, ranges: [])
                 slice.installs = flags & 1 != 0
                 for _ in 0..<(try reader.read(UInt16.self)) {
                     let from: Int64 = try reader.read()

@@ -16,7 +16,12 @@ package enum Field: Int, CaseIterable, Sendable {
     }
 }
 
-package enum TimeUnit: String, Sendable, CaseIterable { case rfc3339, seconds = "s", milliseconds = "ms", microseconds = "us" }
+package enum TimeUnit: String, Sendable, CaseIterable {
+    case rfc3339
+    case seconds = "s"
+    case milliseconds = "ms"
+    case microseconds = "us"
+}
 
 /// How the records of one input topic are read.
 package struct Mapping: Sendable, Equatable {
@@ -90,9 +95,12 @@ package struct Mapping: Sendable, Equatable {
         var mapping = Mapping(
             topic: topic, kindAt: .pointers(["/event"]),
             kinds: [
-                "order completed": .purchase, "completed order": .purchase, "order refunded": .refund, "order cancelled": .refund,
-                "product viewed": .click, "viewed product": .click, "product clicked": .click, "product list viewed": .click,
-                "product added": .click, "added product": .click, "product added to wishlist": .click, "product shared": .click,
+                "order completed": .purchase, "completed order": .purchase, "order refunded": .refund,
+                "order cancelled": .refund,
+                "product viewed": .click, "viewed product": .click, "product clicked": .click,
+                "product list viewed": .click,
+                "product added": .click, "added product": .click, "product added to wishlist": .click,
+                "product shared": .click,
                 "products searched": .click, "product reviewed": .click, "cart viewed": .click,
             ],
             fields: [

@@ -60,7 +60,9 @@ package final class RecordDecoder {
         let fieldSlots = Field.allCases.map { slots(mapping.fields[$0]) }
         self.fieldSlots = fieldSlots
         attributeSlots = Field.allCases.map { field in
-            guard mapping.readsCloudEventHeaders, case .pointers(let pointers)? = mapping.fields[field] else { return -1 }
+            guard mapping.readsCloudEventHeaders, case .pointers(let pointers)? = mapping.fields[field] else {
+                return -1
+            }
             let place = pointers.firstIndex { $0 == CloudEventAttributes.pointer(field) }
             return place.map { fieldSlots[field.rawValue][$0] } ?? -1
         }
@@ -97,7 +99,9 @@ package final class RecordDecoder {
         guard let value, let base = value.baseAddress, value.count > 0 else {
             return value == nil ? .skipped : .rejected(Rejection(.notJSON))
         }
-        guard csj_parse(parser, plan, base, value.count, values) == CSJ_OK else { return .rejected(Rejection(.notJSON)) }
+        guard csj_parse(parser, plan, base, value.count, values) == CSJ_OK else {
+            return .rejected(Rejection(.notJSON))
+        }
         let headers = mapping.readsCloudEventHeaders ? headers : nil
         if isBinary || headers != nil { keep(headers) }
         do throws(Rejection) {
@@ -168,7 +172,8 @@ package final class RecordDecoder {
         var amount: Int64?
         if kind != .click { amount = try self.amount(required: kind == .purchase) }
         return DecodedEvent(
-            kind: kind, customer: customer, event: event, order: order.count == 0 ? event : order, occurredAt: occurredAt,
+            kind: kind, customer: customer, event: event, order: order.count == 0 ? event : order,
+            occurredAt: occurredAt,
             amount: amount, isBackfill: isBackfill)
     }
 
@@ -201,19 +206,24 @@ package final class RecordDecoder {
     }
 
     /// In binary mode the header takes the attribute's place.
-    private func attributeOrScalar(_ field: Field) throws(Rejection) -> (text: UnsafeRawBufferPointer, isNumber: Bool)? {
+    private func attributeOrScalar(_ field: Field) throws(Rejection) -> (text: UnsafeRawBufferPointer, isNumber: Bool)?
+    {
         for slot in fieldSlots[field.rawValue] {
             if slot != attributeSlots[field.rawValue] {
                 if let value = first([slot]) { return try scalar(value, field) }
             } else if let text = attributes[field.rawValue] {
-                guard String(validating: text, as: UTF8.self) != nil else { throw Rejection(.wrongField, field: field.name) }
+                guard String(validating: text, as: UTF8.self) != nil else {
+                    throw Rejection(.wrongField, field: field.name)
+                }
                 return (text, false)
             }
         }
         return nil
     }
 
-    private func scalar(_ value: csj_value, _ field: Field) throws(Rejection) -> (text: UnsafeRawBufferPointer, isNumber: Bool) {
+    private func scalar(_ value: csj_value, _ field: Field) throws(Rejection) -> (
+        text: UnsafeRawBufferPointer, isNumber: Bool
+    ) {
         guard value.type == CSJ_STRING.rawValue || value.type == CSJ_NUMBER.rawValue else {
             throw Rejection(.wrongField, field: field.name)
         }
@@ -227,7 +237,9 @@ package final class RecordDecoder {
             return UnsafeRawBufferPointer(start: nil, count: 0)
         }
         if isNumber {
-            for byte in text where byte == 0x2E || byte == 0x65 || byte == 0x45 { throw Rejection(.wrongField, field: field.name) }
+            for byte in text where byte == 0x2E || byte == 0x65 || byte == 0x45 {
+                throw Rejection(.wrongField, field: field.name)
+            }
         }
         return text
     }
@@ -235,7 +247,9 @@ package final class RecordDecoder {
     private func eventIdentifier(_ field: Field, required: Bool) throws(Rejection) -> UnsafeRawBufferPointer {
         let text = try identifier(field, required: required)
         if text.baseAddress == nil && !required { return text }
-        guard text.count >= 1, text.count <= Limits.eventIDBytes else { throw Rejection(.eventIDLength, field: field.name) }
+        guard text.count >= 1, text.count <= Limits.eventIDBytes else {
+            throw Rejection(.eventIDLength, field: field.name)
+        }
         return text
     }
 
@@ -292,7 +306,8 @@ package final class RecordDecoder {
             minorUnits = try converted(decimal, places: Decimal.places(text))
         } catch {
             switch error {
-            case .money(let failure): throw Rejection(failure == .tooManyDigits ? .tooManyDigits : .amountOutOfRange, field: field)
+            case .money(let failure):
+                throw Rejection(failure == .tooManyDigits ? .tooManyDigits : .amountOutOfRange, field: field)
             case .rejected(let rejection): throw rejection
             }
         }

@@ -22,7 +22,8 @@ package enum StateLine {
         let order = rules.windows.indices.sorted { rules.windows[$0] < rules.windows[$1] }
         buffer.append(contentsOf: ",\"orders\":{")
         for (place, window) in order.enumerated() {
-            buffer.append(contentsOf: "\(place == 0 ? "" : ",")\"\(rules.windows[window])d\":\(customer.windows[window].orders)")
+            buffer.append(
+                contentsOf: "\(place == 0 ? "" : ",")\"\(rules.windows[window])d\":\(customer.windows[window].orders)")
         }
         buffer.append(contentsOf: "},\"spend\":{")
         for (place, window) in order.enumerated() {

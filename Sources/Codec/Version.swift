@@ -35,7 +35,8 @@ package struct Version: Sendable, Equatable {
     }
 
     package func ruleset() throws(RulesetProblem) -> Ruleset {
-        try Ruleset(ladders: ladders, warnings: warnings, zone: zone, currencyExponent: money.exponent, halfLives: halfLives)
+        try Ruleset(
+            ladders: ladders, warnings: warnings, zone: zone, currencyExponent: money.exponent, halfLives: halfLives)
     }
 
     /// The digest of `encoded`: the version's name.
@@ -85,7 +86,8 @@ package struct Version: Sendable, Equatable {
     }
 
     private static let limits: [Int64] = [
-        Int64(Limits.customersPerShard), Int64(Limits.entriesPerCustomer), Limits.spendMinorUnits, Limits.amountMinorUnits,
+        Int64(Limits.customersPerShard), Int64(Limits.entriesPerCustomer), Limits.spendMinorUnits,
+        Limits.amountMinorUnits,
         Int64(Limits.customerIDBytes), Int64(Limits.eventIDBytes), Int64(Limits.jsonDepth), Limits.earliestTime,
         Limits.latestTime, Int64(Limits.deadlinesPerSlice), Int64(Limits.agedOrders),
     ]

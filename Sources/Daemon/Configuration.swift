@@ -39,7 +39,8 @@ struct Configuration {
         let preset: (ladders: [LadderSource], warnings: [WarningSource]) =
             settings.preset == "none" ? ([], []) : (Presets.fourTierLadders, Presets.fourTierWarnings)
         let merged = Presets.merge(
-            ladders: settings.ladders.map(Configuration.source), warnings: settings.warnings.map(Configuration.source), into: preset)
+            ladders: settings.ladders.map(Configuration.source), warnings: settings.warnings.map(Configuration.source),
+            into: preset)
         check.topics(settings)
         check.properties(settings.kafka)
         check.names(settings, merged.ladders.count, merged.warnings.count)
@@ -47,8 +48,10 @@ struct Configuration {
         let emitFrom = check.emitFrom(settings)
         guard problems.list.isEmpty else { return nil }
         let version = Version(
-            engineNumber: Engine.number, ladders: merged.ladders, warnings: merged.warnings, halfLives: settings.halfLives,
-            zone: zone, clockMode: settings.time.usesEventClock ? .event : .wall, maxFuture: settings.time.maxFuture, money: money,
+            engineNumber: Engine.number, ladders: merged.ladders, warnings: merged.warnings,
+            halfLives: settings.halfLives,
+            zone: zone, clockMode: settings.time.usesEventClock ? .event : .wall, maxFuture: settings.time.maxFuture,
+            money: money,
             mappings: settings.inputs.map(Configuration.mapping))
         do throws(RulesetProblem) { rules = try version.ruleset() } catch {
             problems.add(Place(line: 1, column: 1), "ladders", "\(error)")
@@ -61,7 +64,9 @@ struct Configuration {
     /// What can be run, and weakens a guarantee.
     var doubts: [(place: Place, key: String, message: String)] {
         ClientOptions.doubts(settings.kafka.properties.map { ($0.name, $0.value.value) }).compactMap { name, message in
-            settings.kafka.properties.first { $0.name == name }.map { ($0.value.place, "kafka.properties.\(name)", message) }
+            settings.kafka.properties.first { $0.name == name }.map {
+                ($0.value.place, "kafka.properties.\(name)", message)
+            }
         }
     }
 
@@ -72,7 +77,9 @@ struct Configuration {
     }
 
     private static func source(_ ladder: LadderSettings) -> LadderSource {
-        LadderSource(name: ladder.name.value, rungs: ladder.rungs.map { .init(name: $0.name, labels: $0.labels, rule: $0.when?.value) })
+        LadderSource(
+            name: ladder.name.value,
+            rungs: ladder.rungs.map { .init(name: $0.name, labels: $0.labels, rule: $0.when?.value) })
     }
 
     private static func source(_ warning: WarningSettings) -> WarningSource {
@@ -99,7 +106,9 @@ struct Configuration {
         }
         if !input.kinds.isEmpty {
             mapping.kinds = [:]
-            for (name, values) in input.kinds { for value in values { mapping.kinds[value] = Mapping.nativeKinds[name] } }
+            for (name, values) in input.kinds {
+                for value in values { mapping.kinds[value] = Mapping.nativeKinds[name] }
+            }
         }
         for field in Field.allCases { if let at = input.fields[field.name] { mapping.fields[field] = source(at) } }
         if let unit = input.timeUnit.flatMap(TimeUnit.init(rawValue:)) { mapping.timeUnit = unit }
@@ -124,14 +133,18 @@ private struct Check {
 
     func zone(_ name: Placed<String>) -> ZoneTable {
         if let zone = ZoneLoader.load(name.value) { return zone }
-        add(name.place, "time.zone", "the system knows no zone '\(name.value)': use a name such as Europe/Berlin (package tzdata)")
+        add(
+            name.place, "time.zone",
+            "the system knows no zone '\(name.value)': use a name such as Europe/Berlin (package tzdata)")
         return .utc
     }
 
     func money(_ settings: MoneySettings) -> MoneyRules {
         let currency = settings.currency
         let exponent = Currencies.exponent(currency.value)
-        if exponent == nil { add(currency.place, "money.currency", "'\(currency.value)' is no currency of ISO 4217, such as EUR or CNY") }
+        if exponent == nil {
+            add(currency.place, "money.currency", "'\(currency.value)' is no currency of ISO 4217, such as EUR or CNY")
+        }
         var money = MoneyRules(currency: currency.value, exponent: exponent ?? 2)
         for (name, text) in settings.rates {
             guard let foreign = Currencies.exponent(name.value) else {
@@ -139,7 +152,9 @@ private struct Check {
                 continue
             }
             guard let rate = try? Decimal(text.value), rate.coefficient > 0, abs(rate.scale) <= 18 else {
-                add(text.place, name.key, "expected what 1 \(name.value) is worth in \(currency.value), such as \"7.10\"")
+                add(
+                    text.place, name.key,
+                    "expected what 1 \(name.value) is worth in \(currency.value), such as \"7.10\"")
                 continue
             }
             money.rates[name.value] = .init(rate: rate, exponent: foreign)
@@ -148,18 +163,26 @@ private struct Check {
     }
 
     func topics(_ settings: Settings) {
-        let ladders = (settings.preset == "none" ? [] : Presets.fourTierLadders.map(\.name)) + settings.ladders.map(\.name.value)
+        let ladders =
+            (settings.preset == "none" ? [] : Presets.fourTierLadders.map(\.name)) + settings.ladders.map(\.name.value)
         let keys = ["warnings", "dead_letters", "journal", "versions"] + ladders
         for (key, topic) in settings.outputs.topics where !keys.contains(key) {
-            add(topic.place, "outputs.topics.\(key)", "there is no such output; there are \(keys.sorted().joined(separator: ", "))")
+            add(
+                topic.place, "outputs.topics.\(key)",
+                "there is no such output; there are \(keys.sorted().joined(separator: ", "))")
         }
-        for ladder in settings.ladders where ["warnings", "dead_letters", "journal", "versions", "orders", "spend", "recency"].contains(ladder.name.value) {
+        for ladder in settings.ladders
+        where ["warnings", "dead_letters", "journal", "versions", "orders", "spend", "recency"].contains(
+            ladder.name.value)
+        {
             add(ladder.name.place, ladder.name.key, "the name '\(ladder.name.value)' is taken")
         }
         var seen: [String: String] = [:]
         for input in settings.inputs { seen[input.topic.value] = "an input" }
         for (key, topic) in settings.outputs.topics {
-            if let other = seen[topic.value] { add(topic.place, "outputs.topics.\(key)", "'\(topic.value)' is already \(other)") }
+            if let other = seen[topic.value] {
+                add(topic.place, "outputs.topics.\(key)", "'\(topic.value)' is already \(other)")
+            }
             seen[topic.value] = "the topic of \(key)"
         }
     }
@@ -182,13 +205,19 @@ private struct Check {
         twice(settings.ladders.map(\.name), "ladder")
         twice(settings.warnings.map(\.name), "warning")
         if ladderCount > Limits.ladders, let last = settings.ladders.last {
-            add(last.name.place, last.name.key, "there are \(ladderCount) ladders with those of the preset; at most \(Limits.ladders)")
+            add(
+                last.name.place, last.name.key,
+                "there are \(ladderCount) ladders with those of the preset; at most \(Limits.ladders)")
         }
         if warningCount > Limits.warnings, let last = settings.warnings.last {
-            add(last.name.place, last.name.key, "there are \(warningCount) warnings with those of the preset; at most \(Limits.warnings)")
+            add(
+                last.name.place, last.name.key,
+                "there are \(warningCount) warnings with those of the preset; at most \(Limits.warnings)")
         }
         for ladder in settings.ladders where ladder.rungs.count > Limits.rungsPerLadder {
-            add(ladder.name.place, ladder.name.key, "the ladder has \(ladder.rungs.count) rungs; at most \(Limits.rungsPerLadder)")
+            add(
+                ladder.name.place, ladder.name.key,
+                "the ladder has \(ladder.rungs.count) rungs; at most \(Limits.rungsPerLadder)")
         }
     }
 
@@ -201,7 +230,9 @@ private struct Check {
             case .rung(let ladder, let rung, let problem):
                 let source = ladders[ladder]
                 let when = settings.ladders.first { $0.name.value == source.name }?.rungs[rung].when
-                add(when, source.rungs[rung].rule ?? "", problem, fallback: "ladders.\(source.name).\(source.rungs[rung].name)")
+                add(
+                    when, source.rungs[rung].rule ?? "", problem,
+                    fallback: "ladders.\(source.name).\(source.rungs[rung].name)")
             case .warning(let index, let problem):
                 let source = warnings[index]
                 let when = settings.warnings.first { $0.name.value == source.name }?.when

@@ -24,7 +24,9 @@ struct DemoRun {
     }
 
     static func run(_ invocation: Invocation) -> Int32 {
-        guard let duration = CommandLineParser.duration(invocation.value("duration") ?? "20s"), duration >= 1_000, duration <= 3_600_000 else {
+        guard let duration = CommandLineParser.duration(invocation.value("duration") ?? "20s"), duration >= 1_000,
+            duration <= 3_600_000
+        else {
             printError("rfmd demo: --duration: expected a time from 1s to 1h, such as 20s\n")
             return ExitCode.usage
         }
@@ -42,7 +44,9 @@ struct DemoRun {
 
     private func run(_ duration: Int64) throws(Failure) {
         var template = Array("/tmp/rfmd-demo-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw Failure(text: "no folder can be made in /tmp: \(String(cString: strerror(errno)))") }
+        guard mkdtemp(&template) != nil else {
+            throw Failure(text: "no folder can be made in /tmp: \(String(cString: strerror(errno)))")
+        }
         let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         defer { removeFolder(folder) }
         let ladders = Presets.fourTierLadders.map(\.name)
@@ -50,7 +54,8 @@ struct DemoRun {
         let shop: DemoShop
         do throws(DemoFailure) {
             shop = try DemoShop(
-                duration: duration, inputTopic: DemoRun.input, watched: ladders.map(outputs.topic(ofLadder:)) + [outputs.warnings],
+                duration: duration, inputTopic: DemoRun.input,
+                watched: ladders.map(outputs.topic(ofLadder:)) + [outputs.warnings],
                 others: [(outputs.deadLetters, 4), (outputs.journal, 4), (outputs.versions, 1)])
         } catch { throw Failure(text: error.description) }
         show(
@@ -66,7 +71,9 @@ struct DemoRun {
         try summarize(shop, service, lag)
     }
 
-    private func makeService(_ client: ClientOptions, _ outputs: OutputTopics, _ shop: DemoShop, _ folder: String) throws(Failure) -> Service {
+    private func makeService(_ client: ClientOptions, _ outputs: OutputTopics, _ shop: DemoShop, _ folder: String)
+        throws(Failure) -> Service
+    {
         let text = """
             instance: demo
             kafka: { bootstrap: "\(client.bootstrap)", group: \(client.group) }
@@ -79,14 +86,17 @@ struct DemoRun {
             configuration = try Configuration.load(text: text, file: "demo")
         } catch { throw Failure(text: error.problems.map(\.description).joined(separator: "\n")) }
         let environment = Service.Environment(
-            client: client, outputs: outputs, cluster: "demo", partitions: shop.partitions, messageBytes: 1 << 20, rebuilds: false)
+            client: client, outputs: outputs, cluster: "demo", partitions: shop.partitions, messageBytes: 1 << 20,
+            rebuilds: false)
         do throws(SnapshotFailure) {
             return try Service(configuration, environment, logger: Logger(minimum: .error))
         } catch { throw Failure(text: error.text) }
     }
 
     /// Sends shoppers' events and waits until rfmd has worked them all off. Returns the lag that was left.
-    private func feed(_ shop: DemoShop, _ service: Service, _ client: ClientOptions, _ outputs: OutputTopics) throws(Failure) -> Int64 {
+    private func feed(_ shop: DemoShop, _ service: Service, _ client: ClientOptions, _ outputs: OutputTopics)
+        throws(Failure) -> Int64
+    {
         var lag: Int64
         do throws(DemoFailure) {
             while !service.isReady && !service.failed { shop.watch(milliseconds: 50, show: show) }
@@ -105,7 +115,9 @@ struct DemoRun {
     }
 
     /// Records that no committed batch has applied: what was sent less the positions of the journal's last records.
-    private static func lag(_ reader: PartitionReader, _ shop: DemoShop, _ outputs: OutputTopics) throws(TransportFailure) -> Int64 {
+    private static func lag(_ reader: PartitionReader, _ shop: DemoShop, _ outputs: OutputTopics)
+        throws(TransportFailure) -> Int64
+    {
         var lag: Int64 = 0
         for (partition, end) in shop.sent.ends.enumerated() {
             let journal = TopicPartition(topic: outputs.journal, partition: Int32(partition))
@@ -150,7 +162,9 @@ struct DemoRun {
 
                 """)
         }
-        if lag > 0 { throw Failure(text: "\(lag) events were not worked off in \(DemoRun.catchUpMilliseconds / 1_000) s") }
+        if lag > 0 {
+            throw Failure(text: "\(lag) events were not worked off in \(DemoRun.catchUpMilliseconds / 1_000) s")
+        }
     }
 
     /// Snapshots of the demo are of no use to anybody.

@@ -81,7 +81,9 @@ struct Replay {
             if length < 0 { break }
             number += 1
             var bytes = UnsafeRawBufferPointer(start: line, count: length)
-            while let last = bytes.last, last == 0x0A || last == 0x0D { bytes = UnsafeRawBufferPointer(rebasing: bytes.dropLast()) }
+            while let last = bytes.last, last == 0x0A || last == 0x0D {
+                bytes = UnsafeRawBufferPointer(rebasing: bytes.dropLast())
+            }
             if bytes.isEmpty { continue }
             let disposition = applier.replay(bytes, input: input)
             counts.count(disposition)
@@ -112,7 +114,9 @@ struct Replay {
     private mutating func emit() {
         var reader = ByteReader(engine.effects.bytes)
         while reader.remaining > 0 {
-            guard let effect = try? reader.readEffect() else { preconditionFailure("the engine's own effects are whole") }
+            guard let effect = try? reader.readEffect() else {
+                preconditionFailure("the engine's own effects are whole")
+            }
             encoder.appendStructured(effect, idPrefix: Replay.idPrefix, position: emitted, to: output.buffer)
             output.buffer.append(UInt8(0x0A))
             emitted += 1
@@ -145,13 +149,17 @@ struct Replay {
 
     private func writeState(_ path: String) throws(Failure) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw Failure(message: "cannot write '\(path)': \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else {
+            throw Failure(message: "cannot write '\(path)': \(String(cString: strerror(errno)))")
+        }
         let file = Output(descriptor: descriptor, name: "'\(path)'")
         for ordinal in engine.sortedCustomers() {
             engine.withCustomer(ordinal) { StateLine.append($0, rules: configuration.rules, to: file.buffer) }
             file.flushIfLong()
         }
         file.flush()
-        if close(descriptor) != 0 || file.failure != nil { throw Failure(message: file.failure ?? "cannot write '\(path)'") }
+        if close(descriptor) != 0 || file.failure != nil {
+            throw Failure(message: file.failure ?? "cannot write '\(path)'")
+        }
     }
 }

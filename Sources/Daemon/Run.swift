@@ -83,7 +83,9 @@ struct Run {
 
     private var logLibrary: @Sendable (Int32, String, String) -> Void {
         { [logger] level, facility, text in
-            logger.log(level <= 4 ? .warning : .debug, "librdkafka", [("facility", facility), ("text", text)], id: "librdkafka \(facility)")
+            logger.log(
+                level <= 4 ? .warning : .debug, "librdkafka", [("facility", facility), ("text", text)],
+                id: "librdkafka \(facility)")
         }
     }
 
@@ -109,7 +111,8 @@ struct Run {
                 switch error {
                 case .refused(let text): throw .failed(text)
                 case .transport(.retriable(let text)):
-                    logger.warning("no broker can be reached: waiting", [("bootstrap", client.bootstrap), ("problem", text)])
+                    logger.warning(
+                        "no broker can be reached: waiting", [("bootstrap", client.bootstrap), ("problem", text)])
                 case .transport(let failure): throw .failed(failure.text)
                 }
             }
@@ -134,7 +137,8 @@ struct Run {
         while true {
             let asked = signals.wait(milliseconds: 200)
             if asked && stopsSince != nil {
-                logger.warning("asked to stop again: stopping at once, what is in hand is applied again at the next start")
+                logger.warning(
+                    "asked to stop again: stopping at once, what is in hand is applied again at the next start")
                 return ExitCode.failed
             }
             if stopsSince == nil && (asked || service.failed) {
@@ -166,7 +170,9 @@ struct Run {
     }
 
     /// Between two words to the service manager, ms: well inside the time of its watchdog.
-    private var noticeMilliseconds: Int64 { min(1_000, notifier.watchdogMicroseconds.map { Int64($0 / 3_000) } ?? 1_000) }
+    private var noticeMilliseconds: Int64 {
+        min(1_000, notifier.watchdogMicroseconds.map { Int64($0 / 3_000) } ?? 1_000)
+    }
 
     private func conclude(_ endings: [WorkerEnding]) -> Int32 {
         var code = ExitCode.done
@@ -174,7 +180,9 @@ struct Run {
             switch ending {
             case .stopped: break
             case .stoppedUncommitted(let text):
-                logger.warning("stopped without a last commit; nothing is lost, it is applied again at the next start", [("reason", text)])
+                logger.warning(
+                    "stopped without a last commit; nothing is lost, it is applied again at the next start",
+                    [("reason", text)])
             case .fenced(let text):
                 code = fail(
                     "another process uses the instance name '\(configuration.instance)' in this group and has taken over: give each "

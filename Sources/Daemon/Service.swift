@@ -47,18 +47,22 @@ final class Service {
                     number: number, group: client.group, topics: environment.outputs,
                     format: .init(rawValue: settings.outputs.format.rawValue) ?? .structured,
                     source: "/rfmd/\(environment.cluster)/\(client.group)", version: configuration.version,
-                    emitFrom: configuration.emitFrom, snapshotEvery: settings.snapshots.every, snapshotsKept: settings.snapshots.keep,
+                    emitFrom: configuration.emitFrom, snapshotEvery: settings.snapshots.every,
+                    snapshotsKept: settings.snapshots.keep,
                     rebuilds: environment.rebuilds),
                 WorkerPorts(
                     source: { () throws(TransportFailure) in
-                        try GroupConsumer(client, worker: number, topics: topics, queueKilobytes: queueKilobytes, now: { clock.now() })
+                        try GroupConsumer(
+                            client, worker: number, topics: topics, queueKilobytes: queueKilobytes, now: { clock.now() }
+                        )
                     },
                     sink: { () throws(TransportFailure) in
                         try TransactionalProducer(client, worker: number, messageBytes: messageBytes)
                     },
                     reader: { () throws(TransportFailure) in
                         try PartitionReader(client, name: "\(client.instance)-\(number)-reader")
-                    }, lanes: ThreadLanes(), vault: vault, housekeeper: trimmer, clock: clock, randomID: Service.randomID, observer: WorkerLog(logger: logger)))
+                    }, lanes: ThreadLanes(), vault: vault, housekeeper: trimmer, clock: clock,
+                    randomID: Service.randomID, observer: WorkerLog(logger: logger)))
         }
     }
 

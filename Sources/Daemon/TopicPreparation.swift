@@ -41,7 +41,10 @@ struct TopicPreparation {
         var result = Result(partitions: 0, largestInput: 0)
         for input in inputs {
             guard let partitions = existing[input] else {
-                return .failure(.refused("the input topic '\(input)' does not exist: create it, with as many partitions as the other inputs"))
+                return .failure(
+                    .refused(
+                        "the input topic '\(input)' does not exist: create it, with as many partitions as the other inputs"
+                    ))
             }
             if result.partitions == 0 { result.partitions = partitions }
             if partitions != result.partitions {
@@ -61,7 +64,8 @@ struct TopicPreparation {
                 return .failure(
                     .refused(
                         "the topic '\(topic.name)' has \(partitions) partitions and must have \(topic.partitions)"
-                            + (topic.name == outputs.versions ? "" : ", as the inputs") + ": delete it, or name another (outputs.topics)"))
+                            + (topic.name == outputs.versions ? "" : ", as the inputs")
+                            + ": delete it, or name another (outputs.topics)"))
             }
             let configuration = try admin.configuration(of: topic.name)
             if let refusal = ownTopic(topic.name, configuration) { return .failure(.refused(refusal)) }
@@ -97,13 +101,16 @@ struct TopicPreparation {
 
     private func ownTopic(_ name: String, _ configuration: [String: String]) -> String? {
         func value(_ key: String) -> String { configuration[key] ?? "" }
-        if name == outputs.journal, value("cleanup.policy") != "delete" || value("retention.ms") != "-1" || value("retention.bytes") != "-1" {
+        if name == outputs.journal,
+            value("cleanup.policy") != "delete" || value("retention.ms") != "-1" || value("retention.bytes") != "-1"
+        {
             return
                 "the journal '\(name)' must keep everything until rfmd trims it: set cleanup.policy=delete, retention.ms=-1, retention.bytes=-1 "
                 + "(now \(value("cleanup.policy")), \(value("retention.ms")), \(value("retention.bytes")))"
         }
         if name == outputs.versions, value("cleanup.policy") != "compact" {
-            return "the topic '\(name)' must be compacted, or versions get lost: set cleanup.policy=compact (now \(value("cleanup.policy")))"
+            return
+                "the topic '\(name)' must be compacted, or versions get lost: set cleanup.policy=compact (now \(value("cleanup.policy")))"
         }
         return nil
     }
@@ -114,11 +121,16 @@ struct TopicPreparation {
         return events.map { TopicSpecification(name: $0, partitions: result.partitions, configuration: stamped) } + [
             TopicSpecification(
                 name: outputs.deadLetters, partitions: result.partitions,
-                configuration: stamped + [("max.message.bytes", String(result.largestInput + TopicPreparation.letterMargin))]),
+                configuration: stamped + [
+                    ("max.message.bytes", String(result.largestInput + TopicPreparation.letterMargin))
+                ]),
             TopicSpecification(
                 name: outputs.journal, partitions: result.partitions,
-                configuration: stamped + [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")]),
-            TopicSpecification(name: outputs.versions, partitions: 1, configuration: stamped + [("cleanup.policy", "compact")]),
+                configuration: stamped + [
+                    ("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1"),
+                ]),
+            TopicSpecification(
+                name: outputs.versions, partitions: 1, configuration: stamped + [("cleanup.policy", "compact")]),
         ]
     }
 }

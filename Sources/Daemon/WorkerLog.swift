@@ -17,32 +17,47 @@ struct WorkerLog: WorkerObserver {
                 "waiting for the group: every member must have the same inputs", [here, ("missing", "\(missing)")])
         case .revoked(let lost): logger.notice("shards revoked", [here, ("lost", String(lost))])
         case .recovered(let shard, let point, let batches):
-            logger.info("shard recovered", [here, ("shard", String(shard)), ("from", text(point)), ("batches_to_apply_again", String(batches))])
+            logger.info(
+                "shard recovered",
+                [here, ("shard", String(shard)), ("from", text(point)), ("batches_to_apply_again", String(batches))])
         case .live(let shard, let batch):
             logger.info("shard caught up with its journal", [here, ("shard", String(shard)), ("batch", String(batch))])
         case .rebuilt(let shard, let lost):
-            logger.log(.warning, "state given up and begun anew", [here, ("shard", String(shard)), ("lost", lost)], id: "rebuilt \(shard)")
+            logger.log(
+                .warning, "state given up and begun anew", [here, ("shard", String(shard)), ("lost", lost)],
+                id: "rebuilt \(shard)")
         case .versionInForce(let shard, let version):
-            logger.notice("a new version of the rules comes into force", [here, ("shard", String(shard)), ("version", version)])
+            logger.notice(
+                "a new version of the rules comes into force", [here, ("shard", String(shard)), ("version", version)])
         case .snapshotUnusable(let shard, let reason):
-            logger.log(.warning, "snapshot cannot be used", [here, ("shard", String(shard)), ("reason", reason)], id: "unusable \(reason)")
+            logger.log(
+                .warning, "snapshot cannot be used", [here, ("shard", String(shard)), ("reason", reason)],
+                id: "unusable \(reason)")
         case .snapshotFailed(let shard, let reason):
             logger.error("snapshot could not be written", [here, ("shard", String(shard)), ("reason", reason)])
         case .snapshotWritten(let shard, let batch, let customers, let milliseconds):
             logger.debug(
                 "snapshot written",
-                [here, ("shard", String(shard)), ("batch", String(batch)), ("customers", String(customers)), ("ms", String(milliseconds))])
-        case .connection(let problem?): logger.warning("no broker can be reached: waiting", [here, ("problem", problem)])
+                [
+                    here, ("shard", String(shard)), ("batch", String(batch)), ("customers", String(customers)),
+                    ("ms", String(milliseconds)),
+                ])
+        case .connection(let problem?):
+            logger.warning("no broker can be reached: waiting", [here, ("problem", problem)])
         case .connection(nil): logger.notice("brokers can be reached again", [here])
         case .reset(let reason, let delay):
-            logger.warning("the worker recovers from the last commit", [here, ("reason", reason), ("in_ms", String(delay))])
+            logger.warning(
+                "the worker recovers from the last commit", [here, ("reason", reason), ("in_ms", String(delay))])
         case .rejected(let reasons):
             let counts = reasons.map { ($0.key.name, String($0.value)) }.sorted { $0.0 < $1.0 }
             logger.warning("records were rejected: see the dead-letter topic", [here] + counts)
         case .truncated(let letters):
-            logger.error("dead letters were too large for their topic and were cut short", [here, ("letters", String(letters))])
+            logger.error(
+                "dead letters were too large for their topic and were cut short", [here, ("letters", String(letters))])
         case .clockJumped(let by):
-            logger.error("the machine's clock jumped and is not believed until it has been steady", [here, ("by_ms", String(by))])
+            logger.error(
+                "the machine's clock jumped and is not believed until it has been steady",
+                [here, ("by_ms", String(by))])
         case .inputSilent(let partition, let milliseconds):
             logger.log(
                 .error, "an input cannot be read: its shard's clock and deadlines stand still",

@@ -66,7 +66,9 @@ extension Engine {
     /// A refusal leaves no trace, not even a moved clock; so it is found before anything is touched.
     @inline(__always)
     private func refusal(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Outcome.Refusal? {
-        if Int(row.pointee.entryCount) + 2 > Limits.entriesPerCustomer && survivors(row, at: instant) + 2 > Limits.entriesPerCustomer {
+        if Int(row.pointee.entryCount) + 2 > Limits.entriesPerCustomer
+            && survivors(row, at: instant) + 2 > Limits.entriesPerCustomer
+        {
             return .entries
         }
         if row.pointee.agedCount >= Limits.agedOrders { return .entries }
@@ -98,7 +100,9 @@ extension Engine {
 
     // MARK: Entries
 
-    func find(_ kind: Entry.Kind, _ key: UInt64, _ row: UnsafeMutablePointer<CustomerRow>) -> UnsafeMutablePointer<Entry>? {
+    func find(_ kind: Entry.Kind, _ key: UInt64, _ row: UnsafeMutablePointer<CustomerRow>) -> UnsafeMutablePointer<
+        Entry
+    >? {
         let count = Int(row.pointee.entryCount)
         if count == 0 { return nil }
         let entries = store.pointer(row.pointee.entries)
@@ -140,10 +144,13 @@ extension Engine {
 
     private func entry(_ kind: Entry.Kind, key: UInt64, time: Int64, value: Int64, flags: Entry.Flags = []) -> Entry {
         Entry(
-            kind, key: key, time: time, dayDistance: Entry.dayDistance(time, rules.constants.zone), value: value, flags: flags)
+            kind, key: key, time: time, dayDistance: Entry.dayDistance(time, rules.constants.zone), value: value,
+            flags: flags)
     }
 
-    private func orderKey(_ input: EngineInput) -> UInt64 { rfmd_hash64(input.order.baseAddress, input.order.count, key) }
+    private func orderKey(_ input: EngineInput) -> UInt64 {
+        rfmd_hash64(input.order.baseAddress, input.order.count, key)
+    }
 
     /// `space` keeps lines and refunds apart: a shop may give both events of an order one id. Both halves are spread before they meet:
     /// of short texts, XXH3 with neighbouring seeds gives neighbouring texts one hash.
@@ -163,7 +170,9 @@ extension Engine {
 
     /// True if this line or refund of the order was applied before. It is known as long as its order or its own day is inside the longest
     /// window; `prune` has just forgotten what is not.
-    private func wasSeen(_ eventKey: UInt64, _ row: UnsafeMutablePointer<CustomerRow>) -> Bool { find(.seen, eventKey, row) != nil }
+    private func wasSeen(_ eventKey: UInt64, _ row: UnsafeMutablePointer<CustomerRow>) -> Bool {
+        find(.seen, eventKey, row) != nil
+    }
 
     // MARK: Kinds
 
@@ -171,7 +180,8 @@ extension Engine {
         rules.constants.zone.day(of: time) > leftDay(at: instant)
     }
 
-    private func purchase(_ input: EngineInput, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Outcome {
+    private func purchase(_ input: EngineInput, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Outcome
+    {
         let amount = input.amount ?? 0
         guard isInside(input.occurredAt, at: instant) else {
             age(row, time: input.occurredAt, net: amount)
@@ -184,7 +194,9 @@ extension Engine {
         if let order = find(.order, orderKey, row) {
             if !input.addsToOrder { return .duplicate }
             order.pointee.value += amount
-            if input.occurredAt < order.pointee.time { order.pointee.setTime(input.occurredAt, zone: rules.constants.zone) }
+            if input.occurredAt < order.pointee.time {
+                order.pointee.setTime(input.occurredAt, zone: rules.constants.zone)
+            }
         } else {
             var order = entry(.order, key: orderKey, time: input.occurredAt, value: amount)
             takePendingRefunds(into: &order, row)
@@ -225,7 +237,8 @@ extension Engine {
             return .accepted
         }
         guard isInside(input.occurredAt, at: instant) else { return .accepted }
-        append(entry(.pendingRefund, key: orderKey, time: input.occurredAt, value: input.amount ?? 0, flags: wiped), row)
+        append(
+            entry(.pendingRefund, key: orderKey, time: input.occurredAt, value: input.amount ?? 0, flags: wiped), row)
         append(seen, row)
         return .unmatchedRefund
     }

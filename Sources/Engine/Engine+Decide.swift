@@ -70,7 +70,9 @@ extension Engine {
             if holds { return next }
             let raiseMuted = entry.pointee.flags.contains(.muted)
             entry.pointee.flags.subtract([.open, .muted])
-            if decision.mute == .none && !raiseMuted { emitWarning(index, .warningResolved, decision, raisedAt: entry.pointee.time) }
+            if decision.mute == .none && !raiseMuted {
+                emitWarning(index, .warningResolved, decision, raisedAt: entry.pointee.time)
+            }
         } else if holds {
             if decision.instant < cooled { return cooled }
             let flags: Entry.Flags = decision.mute == .backfill ? [.open, .muted] : .open
@@ -85,7 +87,8 @@ extension Engine {
 
     private func emitWarning(_ index: Int, _ kind: EffectKind, _ decision: Decision, raisedAt: Int64) {
         emit(
-            decision, kind, name: names.warnings[index], from: nil, to: names.severities[index], rung: 0, raisedAt: raisedAt)
+            decision, kind, name: names.warnings[index], from: nil, to: names.severities[index], rung: 0,
+            raisedAt: raisedAt)
     }
 
     func emit(

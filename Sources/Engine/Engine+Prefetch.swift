@@ -35,7 +35,9 @@ struct Lookahead {
     func row(_ back: Int) -> UnsafeMutablePointer<CustomerRow>? { rows[(count &- back) & (Lookahead.size - 1)] }
 
     @inline(__always)
-    func setRow(_ back: Int, _ row: UnsafeMutablePointer<CustomerRow>?) { rows[(count &- back) & (Lookahead.size - 1)] = row }
+    func setRow(_ back: Int, _ row: UnsafeMutablePointer<CustomerRow>?) {
+        rows[(count &- back) & (Lookahead.size - 1)] = row
+    }
 }
 
 extension Engine {

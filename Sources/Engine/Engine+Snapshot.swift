@@ -105,7 +105,9 @@ extension Engine {
         buffer.append(row.activity0.bitPattern)
         buffer.append(row.activity1.bitPattern)
         buffer.append(row.agedCount)
-        for rung in [row.rungs.0, row.rungs.1, row.rungs.2, row.rungs.3, row.version, row.ignoresClicks ? 1 : 0] { buffer.append(rung) }
+        for rung in [row.rungs.0, row.rungs.1, row.rungs.2, row.rungs.3, row.version, row.ignoresClicks ? 1 : 0] {
+            buffer.append(rung)
+        }
         buffer.append(row.entryCount)
         if row.entryCount > 0 {
             buffer.append(
@@ -147,7 +149,8 @@ extension Engine {
             let sweepCursor = Int(try reader.read(UInt32.self))
             let sweepClock: Int64 = try reader.read()
             guard reader.remaining == 0, count <= UInt64(mostCustomers), hasClock <= 1, sweeps <= 1,
-                fireCursor <= Int(count), sweepCursor <= Int(count), DeadlineWheel.holds(clock), sweeps == 0 || sweepClock <= clock
+                fireCursor <= Int(count), sweepCursor <= Int(count), DeadlineWheel.holds(clock),
+                sweeps == 0 || sweepClock <= clock
             else { throw DamagedState(reason: "the header of the state is out of range") }
             self.clock = hasClock == 1 ? clock : nil
             // Nothing is reserved for customers who have not come yet: a file may say any number.
@@ -156,7 +159,9 @@ extension Engine {
                 guard let oldRules else { throw DamagedState(reason: "the version before is needed and not known") }
                 sweep = Sweep(cursor: sweepCursor, clock: sweepClock, oldRules: oldRules, oldNames: RuleNames(oldRules))
             }
-        } catch let error as DamagedState { throw error } catch { throw DamagedState(reason: "the header of the state is cut off") }
+        } catch let error as DamagedState { throw error } catch {
+            throw DamagedState(reason: "the header of the state is cut off")
+        }
     }
 
     /// Restores customers that `continueSnapshot` wrote, in any order.
@@ -174,7 +179,8 @@ extension Engine {
         _ = try reader.readBytes(Int(idLength) + 7 * 8 + 2 * 8 + 4 + 6)
         let entryCount: UInt16 = try reader.read()
         _ = try reader.readBytes(Int(entryCount) * MemoryLayout<Entry>.stride)
-        guard let restoring, idLength > 0, ordinal < restoring.expected, Int(entryCount) <= 1 << EntryStore.largestOrder else {
+        guard let restoring, idLength > 0, ordinal < restoring.expected, Int(entryCount) <= 1 << EntryStore.largestOrder
+        else {
             throw DamagedState(reason: "customer \(ordinal) is out of range")
         }
         guard !restoring.placed.contains(ordinal) else { throw DamagedState(reason: "customer \(ordinal) comes twice") }
@@ -189,7 +195,9 @@ extension Engine {
 
     /// Those who came early and for whom there is room now.
     private func placeEarly() throws(DamagedState) {
-        guard let restoring, restoring.earlyCount > 0, restoring.placed.count + restoring.earlyCount == restoring.expected else { return }
+        guard let restoring, restoring.earlyCount > 0,
+            restoring.placed.count + restoring.earlyCount == restoring.expected
+        else { return }
         let early = restoring.early
         self.restoring?.early = ByteBuffer()
         self.restoring?.earlyCount = 0
@@ -234,7 +242,8 @@ extension Engine {
             row.pointee.entries = store.allocate(order: order)
             row.pointee.entryOrder = UInt8(order)
             row.pointee.entryCount = entryCount
-            UnsafeMutableRawPointer(store.pointer(row.pointee.entries)).copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+            UnsafeMutableRawPointer(store.pointer(row.pointee.entries)).copyMemory(
+                from: bytes.baseAddress!, byteCount: bytes.count)
         }
         row.pointee.queued = CustomerRow.never
         wheel.file(ordinal, row)

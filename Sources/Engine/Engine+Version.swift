@@ -78,7 +78,9 @@ extension Engine {
         for ladder in 0..<Limits.ladders {
             var rung = CustomerRow.noRung
             if ladder < rules.ladders.count,
-                let place = sweep.oldRules.ladders.firstIndex(where: { $0.source.name == rules.ladders[ladder].source.name }),
+                let place = sweep.oldRules.ladders.firstIndex(where: {
+                    $0.source.name == rules.ladders[ladder].source.name
+                }),
                 oldRungs[place] != CustomerRow.noRung
             {
                 let name = sweep.oldRules.ladders[place].source.rungs[Int(oldRungs[place])].name
@@ -90,7 +92,9 @@ extension Engine {
     }
 
     func goneNames(_ ladder: Int, _ rung: UInt8) -> UnsafeRawBufferPointer? {
-        guard let sweep, let place = sweep.oldRules.ladders.firstIndex(where: { $0.source.name == rules.ladders[ladder].source.name })
+        guard let sweep,
+            let place = sweep.oldRules.ladders.firstIndex(where: { $0.source.name == rules.ladders[ladder].source.name }
+            )
         else { return nil }
         return sweep.oldNames.rungs[place][Int(rung) - Engine.goneRung]
     }

@@ -36,7 +36,8 @@ struct SegmentedArray<Element: BitwiseCopyable> {
         reach = count
         while capacity < count {
             if segmentCount == directoryCapacity {
-                let larger = UnsafeMutablePointer<UnsafeMutablePointer<Element>>.allocate(capacity: directoryCapacity * 2)
+                let larger = UnsafeMutablePointer<UnsafeMutablePointer<Element>>.allocate(
+                    capacity: directoryCapacity * 2)
                 larger.update(from: segments, count: segmentCount)
                 segments.deallocate()
                 segments = larger
@@ -54,7 +55,9 @@ struct SegmentedArray<Element: BitwiseCopyable> {
     private func newSegment() -> UnsafeMutablePointer<Element> {
         if segmentBytes >= pagesFrom {
             let small = segmentCount == 0 ? smallBytes : 0
-            guard let pages = rfmd_pages(segmentBytes, small) else { preconditionFailure("the system has no memory left") }
+            guard let pages = rfmd_pages(segmentBytes, small) else {
+                preconditionFailure("the system has no memory left")
+            }
             return pages.bindMemory(to: Element.self, capacity: 1 << shift)
         }
         let memory = UnsafeMutableRawPointer.allocate(byteCount: segmentBytes, alignment: 64)

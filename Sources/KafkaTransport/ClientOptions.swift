@@ -26,17 +26,22 @@ package struct ClientOptions: Sendable {
     package static let protected: [String: String] = [
         "bootstrap.servers": "set kafka.bootstrap", "metadata.broker.list": "set kafka.bootstrap",
         "group.id": "set kafka.group", "group.instance.id": "it is made of instance and worker",
-        "client.id": "it is made of instance and worker", "transactional.id": "it is made of group, instance and worker",
+        "client.id": "it is made of instance and worker",
+        "transactional.id": "it is made of group, instance and worker",
         "enable.auto.commit": "positions are committed with the events they led to",
         "enable.auto.offset.store": "positions are committed with the events they led to",
         "auto.commit.enable": "positions are committed with the events they led to",
         "isolation.level": "aborted records must not be counted", "enable.idempotence": "transactions need it",
         "acks": "transactions need all", "request.required.acks": "transactions need all",
-        "max.in.flight": "transactions need at most 5", "max.in.flight.requests.per.connection": "transactions need at most 5",
-        "auto.offset.reset": "a lost position must be told, not skipped", "partition.assignment.strategy": "a shard is one partition index over all topics",
+        "max.in.flight": "transactions need at most 5",
+        "max.in.flight.requests.per.connection": "transactions need at most 5",
+        "auto.offset.reset": "a lost position must be told, not skipped",
+        "partition.assignment.strategy": "a shard is one partition index over all topics",
         "enable.partition.eof": "the clock depends on it", "check.crcs": "a damaged record must be noticed",
-        "log.queue": "logs are served by rfmd", "enable.gapless.guarantee": "transactions need it off", "delivery.report.only.error": "every delivery is checked",
-        "max.poll.records": "librdkafka has no such property", "allow.auto.create.topics": "topics are created by rfmd with the right partitions",
+        "log.queue": "logs are served by rfmd", "enable.gapless.guarantee": "transactions need it off",
+        "delivery.report.only.error": "every delivery is checked",
+        "max.poll.records": "librdkafka has no such property",
+        "allow.auto.create.topics": "topics are created by rfmd with the right partitions",
         "test.mock.num.brokers": "it would replace the brokers", "plugin.library.paths": "plugins could change records",
     ]
 
@@ -58,7 +63,9 @@ package struct ClientOptions: Sendable {
     /// What may be set, and weakens a guarantee.
     package static func doubts(_ properties: [(name: String, value: String)]) -> [(name: String, message: String)] {
         properties.compactMap { name, value in
-            guard name == "transaction.timeout.ms", let limit = Int(value), limit < transactionTimeout else { return nil }
+            guard name == "transaction.timeout.ms", let limit = Int(value), limit < transactionTimeout else {
+                return nil
+            }
             return (
                 name,
                 "less than \(transactionTimeout): a transaction may time out while a broker is restarted, and events in topics with one replica "
@@ -71,7 +78,8 @@ package struct ClientOptions: Sendable {
 /// What callbacks need, alive as long as their client.
 final class ClientCallbacks {
     let onLog: (@Sendable (Int32, String, String) -> Void)?
-    var onRebalance: ((rd_kafka_resp_err_t, OpaquePointer?, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> Void)?
+    var onRebalance:
+        ((rd_kafka_resp_err_t, OpaquePointer?, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> Void)?
     var onError: ((rd_kafka_resp_err_t, String) -> Void)?
     var onDelivery: ((UnsafePointer<rd_kafka_message_t>) -> Void)?
 
@@ -84,17 +92,24 @@ final class ClientCallbacks {
 
 /// A client of librdkafka with its callbacks: destroyed once.
 final class Client {
-    enum Kind { case consumer(queueKilobytes: Int), reader, producer(transactionalID: String), admin }
+    enum Kind {
+        case consumer(queueKilobytes: Int)
+        case reader
+        case producer(transactionalID: String)
+        case admin
+    }
 
     let pointer: OpaquePointer
     let callbacks: ClientCallbacks
     private var isDestroyed = false
 
-    init(_ options: ClientOptions, _ kind: Kind, clientID: String, extra: [(String, String)] = []) throws(KafkaFailure) {
+    init(_ options: ClientOptions, _ kind: Kind, clientID: String, extra: [(String, String)] = []) throws(KafkaFailure)
+    {
         let callbacks = ClientCallbacks(onLog: options.onLog)
         let conf = rd_kafka_conf_new()!
         var settings: [(String, String)] = [
-            ("bootstrap.servers", options.bootstrap), ("client.id", clientID), ("log.queue", "true"), ("socket.nagle.disable", "true"),
+            ("bootstrap.servers", options.bootstrap), ("client.id", clientID), ("log.queue", "true"),
+            ("socket.nagle.disable", "true"),
             ("socket.keepalive.enable", "true"), ("reconnect.backoff.max.ms", "2000"),
         ]
         // The user's properties overrule what is only a good start, and nothing else.
@@ -104,7 +119,9 @@ final class Client {
                 ("fetch.message.max.bytes", "4194304"), ("fetch.max.bytes", "67108864"), ("fetch.wait.max.ms", "50"),
                 ("queued.min.messages", "200000"), ("fetch.error.backoff.ms", "100"),
             ]
-            if case .consumer(let kilobytes) = kind { settings.append(("queued.max.messages.kbytes", String(kilobytes))) }
+            if case .consumer(let kilobytes) = kind {
+                settings.append(("queued.max.messages.kbytes", String(kilobytes)))
+            }
         case .producer:
             // A transaction lasts from the sealing of a batch to its commit. When its owner dies, the next one waits for its time to run out.
             settings += [
@@ -117,7 +134,8 @@ final class Client {
         switch kind {
         case .consumer, .reader:
             settings += [
-                ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"), ("isolation.level", "read_committed"),
+                ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"),
+                ("isolation.level", "read_committed"),
                 ("auto.offset.reset", "error"), ("enable.partition.eof", "true"), ("check.crcs", "true"),
                 ("partition.assignment.strategy", "range"), ("allow.auto.create.topics", "false"),
             ]
@@ -144,7 +162,8 @@ final class Client {
         case .admin: break
         }
         var text = [CChar](repeating: 0, count: 512)
-        guard let pointer = rd_kafka_new(isConsumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, &text, text.count) else {
+        guard let pointer = rd_kafka_new(isConsumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, &text, text.count)
+        else {
             rd_kafka_conf_destroy(conf)
             throw .fatal(cText(text))
         }
@@ -163,24 +182,30 @@ final class Client {
 
     deinit { destroy() }
 
-    private static let logged: @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Void = {
-        client, level, facility, text in
-        guard let opaque = rd_kafka_opaque(client), let facility, let text else { return }
-        ClientCallbacks.of(opaque).onLog?(level, String(cString: facility), String(cString: text))
-    }
+    private static let logged:
+        @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Void = {
+            client, level, facility, text in
+            guard let opaque = rd_kafka_opaque(client), let facility, let text else { return }
+            ClientCallbacks.of(opaque).onLog?(level, String(cString: facility), String(cString: text))
+        }
 
     private static let failed:
-        @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafeMutableRawPointer?) -> Void = { _, code, text, opaque in
+        @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafeMutableRawPointer?) -> Void = {
+            _, code, text, opaque in
             ClientCallbacks.of(opaque).onError?(rd_kafka_resp_err_t(code), text.map { String(cString: $0) } ?? "")
         }
 
     private static let rebalanced:
         @convention(c) (
-            OpaquePointer?, rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?, UnsafeMutableRawPointer?
-        ) -> Void = { client, error, partitions, opaque in ClientCallbacks.of(opaque).onRebalance?(error, client, partitions) }
+            OpaquePointer?, rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?,
+            UnsafeMutableRawPointer?
+        ) -> Void = { client, error, partitions, opaque in
+            ClientCallbacks.of(opaque).onRebalance?(error, client, partitions)
+        }
 
     private static let delivered:
-        @convention(c) (OpaquePointer?, UnsafePointer<rd_kafka_message_t>?, UnsafeMutableRawPointer?) -> Void = { _, message, opaque in
+        @convention(c) (OpaquePointer?, UnsafePointer<rd_kafka_message_t>?, UnsafeMutableRawPointer?) -> Void = {
+            _, message, opaque in
             if let message { ClientCallbacks.of(opaque).onDelivery?(message) }
         }
 }

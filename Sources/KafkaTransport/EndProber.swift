@@ -60,7 +60,9 @@ final class EndProber: Sendable {
         if let thread = thread.withLock({ value in
             defer { value = nil }
             return value
-        }) { pthread_join(thread, nil) }
+        }) {
+            pthread_join(thread, nil)
+        }
     }
 
     private func run() {
@@ -70,7 +72,8 @@ final class EndProber: Sendable {
             for partition in partitions {
                 if state.withLock({ $0.stops || $0.assignment != assignment }) { break }
                 let askedAt = now()
-                guard case .success(let end) = PartitionEdge.end.ask(client, partition, timeout: EndProber.patience) else { continue }
+                guard case .success(let end) = PartitionEdge.end.ask(client, partition, timeout: EndProber.patience)
+                else { continue }
                 state.withLock {
                     $0.answerCount += 1
                     if $0.assignment == assignment { $0.answers[partition] = EndAnswer(offset: end, askedAt: askedAt) }

@@ -38,7 +38,8 @@ package final class GroupConsumer: RecordSource {
     /// `worker` counts from 0. `now` is the machine's clock as far as it is believed, ms. `queueKilobytes` bounds what librdkafka holds of
     /// each partition.
     package init(
-        _ options: ClientOptions, worker: Int, topics: [String], queueKilobytes: Int, now: @escaping @Sendable () -> Int64
+        _ options: ClientOptions, worker: Int, topics: [String], queueKilobytes: Int,
+        now: @escaping @Sendable () -> Int64
     ) throws(TransportFailure) {
         let name = "\(options.instance)-\(worker)"
         client = try Client(
@@ -49,7 +50,9 @@ package final class GroupConsumer: RecordSource {
         prober = EndProber(client.pointer, now: now)
         var one: UInt8 = 1
         rd_kafka_queue_io_event_enable(groupQueue, bell.input, &one, 1)
-        client.callbacks.onRebalance = { [unowned self] error, client, partitions in rebalanced(error, client, partitions) }
+        client.callbacks.onRebalance = { [unowned self] error, client, partitions in
+            rebalanced(error, client, partitions)
+        }
         client.callbacks.onError = { [unowned self] code, text in failed(code, text) }
         let list = PartitionList(topics.map { TopicPartition(topic: $0, partition: RD_KAFKA_PARTITION_UA) })
         let error = rd_kafka_subscribe(client.pointer, list.pointer)
@@ -59,7 +62,8 @@ package final class GroupConsumer: RecordSource {
     deinit { close() }
 
     private func rebalanced(
-        _ error: rd_kafka_resp_err_t, _ client: OpaquePointer?, _ partitions: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
+        _ error: rd_kafka_resp_err_t, _ client: OpaquePointer?,
+        _ partitions: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
     ) {
         switch error {
         case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
@@ -96,7 +100,8 @@ package final class GroupConsumer: RecordSource {
                 events.append(.failed(fatalFailure()))
             } else if error == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID {
                 events.append(.failed(TransportFailure(error, String(cString: rd_kafka_message_errstr(message)))))
-            } else if error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+            } else if error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                || error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
                 || error == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED
             {
                 events.append(.connection(problem: String(cString: rd_kafka_message_errstr(message))))
@@ -159,7 +164,9 @@ package final class GroupConsumer: RecordSource {
 
     package var wake: @Sendable () -> Void { { [bell] in bell.ring() } }
 
-    package func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) throws(TransportFailure) -> Int64? {
+    package func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) throws(TransportFailure)
+        -> Int64?
+    {
         guard let queue = queues[partition] else { return nil }
         var next = queue.next
         var end: Int64?
@@ -188,7 +195,9 @@ package final class GroupConsumer: RecordSource {
         return end
     }
 
-    private static func failure(_ message: UnsafeMutablePointer<rd_kafka_message_t>, _ partition: TopicPartition) -> TransportFailure? {
+    private static func failure(_ message: UnsafeMutablePointer<rd_kafka_message_t>, _ partition: TopicPartition)
+        -> TransportFailure?
+    {
         let error = message.pointee.err
         let text = String(cString: rd_kafka_message_errstr(message))
         switch error {
@@ -221,7 +230,9 @@ package final class GroupConsumer: RecordSource {
     static func headers(of record: RawRecord) -> [RecordHeader] {
         guard let message = record.message else { return [] }
         var list: OpaquePointer?
-        guard rd_kafka_message_headers(UnsafePointer<rd_kafka_message_t>(message), &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list else {
+        guard rd_kafka_message_headers(UnsafePointer<rd_kafka_message_t>(message), &list) == RD_KAFKA_RESP_ERR_NO_ERROR,
+            let list
+        else {
             return []
         }
         var headers: [RecordHeader] = []
@@ -243,7 +254,9 @@ package final class GroupConsumer: RecordSource {
         if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "committed positions") }
         var positions: [TopicPartition: Int64] = [:]
         for (partition, offset, error) in PartitionList.elements(list.pointer) {
-            if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "committed position of \(partition)") }
+            if error != RD_KAFKA_RESP_ERR_NO_ERROR {
+                throw TransportFailure(error, "committed position of \(partition)")
+            }
             if offset >= 0 { positions[partition] = offset }
         }
         return positions

@@ -30,7 +30,8 @@ package final class JournalTrimmer: Housekeeper {
     /// `isCurrent` says whether a snapshot is of the genesis with this id. `onFailure` is told when the journal could not be trimmed:
     /// that is tried again after the next snapshot.
     package init(
-        _ options: ClientOptions, vault: any SnapshotVault, isCurrent: @escaping @Sendable (SnapshotIdentity, Digest) -> Bool,
+        _ options: ClientOptions, vault: any SnapshotVault,
+        isCurrent: @escaping @Sendable (SnapshotIdentity, Digest) -> Bool,
         onFailure: @escaping @Sendable (String) -> Void
     ) {
         self.options = options
@@ -52,7 +53,8 @@ package final class JournalTrimmer: Housekeeper {
     package func tidy(
         group: String, shard: Int32, genesis: Digest, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64]
     ) {
-        let request = Request(group: group, shard: shard, genesis: genesis, keep: keep, journal: journal, offsets: offsets)
+        let request = Request(
+            group: group, shard: shard, genesis: genesis, keep: keep, journal: journal, offsets: offsets)
         state.withLock { $0.requests[shard] = request }
         bell.ring()
     }
@@ -81,7 +83,9 @@ package final class JournalTrimmer: Housekeeper {
     }
 
     private func tidy(_ request: Request, _ admin: KafkaAdmin) throws(TransportFailure) {
-        let oldest = vault.prune(group: request.group, shard: request.shard, keep: request.keep) { isCurrent($0, request.genesis) }
+        let oldest = vault.prune(group: request.group, shard: request.shard, keep: request.keep) {
+            isCurrent($0, request.genesis)
+        }
         guard let oldest, let offset = request.offsets[oldest] else { return }
         try admin.deleteRecords(before: [(request.journal, offset)])
     }

@@ -28,7 +28,9 @@ package final class KafkaAdmin {
     package func poll() { rd_kafka_poll(client.pointer, 0) }
 
     package func clusterID() throws(TransportFailure) -> String {
-        guard let text = rd_kafka_clusterid(client.pointer, KafkaAdmin.timeout) else { throw .retriable("no broker answers") }
+        guard let text = rd_kafka_clusterid(client.pointer, KafkaAdmin.timeout) else {
+            throw .retriable("no broker answers")
+        }
         defer { rd_kafka_mem_free(client.pointer, text) }
         return String(cString: text)
     }
@@ -63,17 +65,23 @@ package final class KafkaAdmin {
             rd_kafka_DescribeConfigs(client.pointer, &resource, 1, options, queue)
         } read: { (event) throws(TransportFailure) -> [String: String] in
             var count = 0
-            guard let resources = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count), count == 1
+            guard
+                let resources = rd_kafka_DescribeConfigs_result_resources(
+                    rd_kafka_event_DescribeConfigs_result(event), &count), count == 1
             else { throw .retriable("configuration of \(topic)") }
             let error = rd_kafka_ConfigResource_error(resources[0])
             // One that has just been made is not known to every broker yet.
-            if error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART { throw .retriable("configuration of \(topic): not known yet") }
+            if error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART {
+                throw .retriable("configuration of \(topic): not known yet")
+            }
             if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "configuration of \(topic)") }
             var entries = 0
             guard let configs = rd_kafka_ConfigResource_configs(resources[0], &entries) else { return [:] }
             var result: [String: String] = [:]
             for index in 0..<entries {
-                guard let name = rd_kafka_ConfigEntry_name(configs[index]), let value = rd_kafka_ConfigEntry_value(configs[index]) else { continue }
+                guard let name = rd_kafka_ConfigEntry_name(configs[index]),
+                    let value = rd_kafka_ConfigEntry_value(configs[index])
+                else { continue }
                 result[String(cString: name)] = String(cString: value)
             }
             return result
@@ -97,7 +105,8 @@ package final class KafkaAdmin {
             rd_kafka_CreateTopics(client.pointer, &list, list.count, options, queue)
         } read: { (event) throws(TransportFailure) -> Void in
             var count = 0
-            guard let results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count) else { return }
+            guard let results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count)
+            else { return }
             for index in 0..<count {
                 let error = rd_kafka_topic_result_error(results[index])
                 if error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS { continue }
@@ -119,7 +128,9 @@ package final class KafkaAdmin {
         try request("trim", RD_KAFKA_ADMIN_OP_DELETERECORDS) { options, queue in
             rd_kafka_DeleteRecords(client.pointer, &deletion, 1, options, queue)
         } read: { (event) throws(TransportFailure) -> Void in
-            guard let result = rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event)) else { return }
+            guard let result = rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event)) else {
+                return
+            }
             for (partition, _, error) in PartitionList.elements(result) where error != RD_KAFKA_RESP_ERR_NO_ERROR {
                 throw TransportFailure(error, "trim \(partition)")
             }
@@ -137,7 +148,9 @@ package final class KafkaAdmin {
         var text = [CChar](repeating: 0, count: 512)
         rd_kafka_AdminOptions_set_request_timeout(options, KafkaAdmin.timeout, &text, text.count)
         send(options, queue)
-        guard let event = rd_kafka_queue_poll(queue, KafkaAdmin.timeout + 5_000) else { throw .retriable("\(what): no answer") }
+        guard let event = rd_kafka_queue_poll(queue, KafkaAdmin.timeout + 5_000) else {
+            throw .retriable("\(what): no answer")
+        }
         defer { rd_kafka_event_destroy(event) }
         let error = rd_kafka_event_error(event)
         if error != RD_KAFKA_RESP_ERR_NO_ERROR {

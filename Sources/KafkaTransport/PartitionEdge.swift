@@ -14,7 +14,9 @@ enum PartitionEdge: Int64 {
         let list = PartitionList([(partition, rawValue)])
         let error = rd_kafka_offsets_for_times(client, list.pointer, timeout)
         if error != RD_KAFKA_RESP_ERR_NO_ERROR { return .failure(KafkaCode(error)) }
-        guard let (_, offset, failure) = PartitionList.elements(list.pointer).first else { preconditionFailure("a list of one") }
+        guard let (_, offset, failure) = PartitionList.elements(list.pointer).first else {
+            preconditionFailure("a list of one")
+        }
         return failure == RD_KAFKA_RESP_ERR_NO_ERROR ? .success(offset) : .failure(KafkaCode(failure))
     }
 }

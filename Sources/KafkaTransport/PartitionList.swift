@@ -19,10 +19,15 @@ final class PartitionList {
 
     deinit { rd_kafka_topic_partition_list_destroy(pointer) }
 
-    static func elements(_ list: UnsafePointer<rd_kafka_topic_partition_list_t>) -> [(partition: TopicPartition, offset: Int64, error: rd_kafka_resp_err_t)] {
+    static func elements(_ list: UnsafePointer<rd_kafka_topic_partition_list_t>) -> [(
+        partition: TopicPartition, offset: Int64, error: rd_kafka_resp_err_t
+    )] {
         (0..<Int(list.pointee.cnt)).map { index in
             let element = list.pointee.elems[index]
-            return (TopicPartition(topic: String(cString: element.topic), partition: element.partition), element.offset, element.err)
+            return (
+                TopicPartition(topic: String(cString: element.topic), partition: element.partition), element.offset,
+                element.err
+            )
         }
     }
 }

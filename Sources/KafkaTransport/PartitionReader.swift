@@ -13,7 +13,8 @@ package final class PartitionReader: LogReader {
     private static let mostIdlePolls = 180
 
     package init(_ options: ClientOptions, name: String) throws(TransportFailure) {
-        client = try Client(options, .reader, clientID: "rfmd-\(name)", extra: [("group.id", "\(options.group)-reader")])
+        client = try Client(
+            options, .reader, clientID: "rfmd-\(name)", extra: [("group.id", "\(options.group)-reader")])
         uncommitted = try Client(
             options, .reader, clientID: "rfmd-\(name)-end",
             extra: [("group.id", "\(options.group)-reader"), ("isolation.level", "read_uncommitted")])
@@ -62,7 +63,9 @@ package final class PartitionReader: LogReader {
             try progress()
             guard let message = rd_kafka_consumer_poll(client.pointer, 1_000) else {
                 idle += 1
-                if idle > PartitionReader.mostIdlePolls { throw .retriable("no answer while reading \(partition) at \(position)") }
+                if idle > PartitionReader.mostIdlePolls {
+                    throw .retriable("no answer while reading \(partition) at \(position)")
+                }
                 continue
             }
             idle = 0
@@ -73,7 +76,8 @@ package final class PartitionReader: LogReader {
 
     /// Returns the position behind a message.
     private static func handle(
-        _ message: UnsafeMutablePointer<rd_kafka_message_t>, _ partition: TopicPartition, _ position: Int64, _ end: Int64,
+        _ message: UnsafeMutablePointer<rd_kafka_message_t>, _ partition: TopicPartition, _ position: Int64,
+        _ end: Int64,
         _ body: (RawRecord) throws(TransportFailure) -> Void
     ) throws(TransportFailure) -> Int64 {
         switch message.pointee.err {

@@ -72,7 +72,9 @@ package final class TransactionalProducer: TransactionSink {
         if !tooLarge.isEmpty { return try giveUp() }
         do throws(TransportFailure) {
             try sendPositions(transaction)
-            if let error = rd_kafka_commit_transaction(client.pointer, -1) { throw TransportFailure(taking: error, "commit").asAbort }
+            if let error = rd_kafka_commit_transaction(client.pointer, -1) {
+                throw TransportFailure(taking: error, "commit").asAbort
+            }
         } catch {
             // A message that the broker finds too large fails the transaction wherever it has come to: its delivery report tells.
             if tooLarge.isEmpty { rd_kafka_poll(client.pointer, 100) }
@@ -86,10 +88,13 @@ package final class TransactionalProducer: TransactionSink {
     private func sendPositions(_ transaction: SealedTransaction) throws(TransportFailure) {
         if transaction.positions.isEmpty { return }
         let list = PartitionList(transaction.positions)
-        guard let membership = transaction.membership as? ConsumerMembership else { throw .fatal("not a membership of Kafka") }
+        guard let membership = transaction.membership as? ConsumerMembership else {
+            throw .fatal("not a membership of Kafka")
+        }
         // Retriable, and sent again with the same arguments: nothing of it is visible before the commit.
         var attempts = 0
-        while let error = rd_kafka_send_offsets_to_transaction(client.pointer, list.pointer, membership.pointer, 30_000) {
+        while let error = rd_kafka_send_offsets_to_transaction(client.pointer, list.pointer, membership.pointer, 30_000)
+        {
             attempts += 1
             let failure = TransportFailure(taking: error, "send positions")
             guard case .retriable = failure, attempts < 10 else { throw failure.asAbort }
@@ -104,21 +109,26 @@ package final class TransactionalProducer: TransactionSink {
         client = try makeClient()
         listen()
         let until = TrustedClock.monotonic() + TransactionalProducer.giveUpMilliseconds
-        do throws(TransportFailure) { try initialize { TrustedClock.monotonic() > until } } catch { throw error.asAbort }
+        do throws(TransportFailure) { try initialize { TrustedClock.monotonic() > until } } catch {
+            throw error.asAbort
+        }
         return .refused(tooLarge: refused)
     }
 
     private static let giveUpMilliseconds: Int64 = 30_000
 
     private func produce(
-        _ message: OutputMessage, _ index: Int, _ transaction: SealedTransaction, _ topic: OpaquePointer, _ headers: [OpaquePointer]
+        _ message: OutputMessage, _ index: Int, _ transaction: SealedTransaction, _ topic: OpaquePointer,
+        _ headers: [OpaquePointer]
     ) throws(TransportFailure) {
         let base = transaction.bytes.baseAddress
         while true {
-            let list = transaction.headers[message.headers].isEmpty ? nil : rd_kafka_headers_copy(headers[message.headers])
+            let list =
+                transaction.headers[message.headers].isEmpty ? nil : rd_kafka_headers_copy(headers[message.headers])
             let error = rfmd_produce_to(
                 client.pointer, topic, message.partition, message.key.flatMap { base?.advanced(by: $0.lowerBound) },
-                message.key?.count ?? 0, message.value.flatMap { base?.advanced(by: $0.lowerBound) }, message.value?.count ?? 0, list,
+                message.key?.count ?? 0, message.value.flatMap { base?.advanced(by: $0.lowerBound) },
+                message.value?.count ?? 0, list,
                 message.timestamp ?? 0, UnsafeMutableRawPointer(bitPattern: index))
             if error == RD_KAFKA_RESP_ERR_NO_ERROR { return }
             if let list { rd_kafka_headers_destroy(list) }

@@ -70,7 +70,8 @@ package enum CivilTime {
             return true
         }
         guard let year = number(4), take(0x2D), let month = number(2), take(0x2D), let day = number(2),
-            take(0x54) || take(0x74) || take(0x20), let hour = number(2), take(0x3A), let minute = number(2), take(0x3A),
+            take(0x54) || take(0x74) || take(0x20), let hour = number(2), take(0x3A), let minute = number(2),
+            take(0x3A),
             let second = number(2), month >= 1, month <= 12, day >= 1, day <= daysInMonth(year: year, month: month),
             hour <= 23, minute <= 59, second <= 60
         else { return nil }
@@ -89,7 +90,9 @@ package enum CivilTime {
         if !(take(0x5A) || take(0x7A)) {
             let sign: Int64
             if take(0x2B) { sign = 1 } else if take(0x2D) { sign = -1 } else { return nil }
-            guard let hours = number(2), take(0x3A), let minutes = number(2), hours <= 23, minutes <= 59 else { return nil }
+            guard let hours = number(2), take(0x3A), let minutes = number(2), hours <= 23, minutes <= 59 else {
+                return nil
+            }
             offset = sign * (hours * 60 + minutes) * 60_000
         }
         guard at == text.count else { return nil }

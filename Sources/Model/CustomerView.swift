@@ -20,7 +20,8 @@ package struct CustomerView {
 
     package init(
         id: UnsafeRawBufferPointer, rungs: [String], recency: Int64?, ordersTotal: Int64, spendTotal: Int64,
-        windows: [(orders: Int64, spend: Int64)], firstSeen: Int64, lastEvent: Int64, lastOrder: Int64?, warnings: [String]
+        windows: [(orders: Int64, spend: Int64)], firstSeen: Int64, lastEvent: Int64, lastOrder: Int64?,
+        warnings: [String]
     ) {
         self.id = id
         self.rungs = rungs

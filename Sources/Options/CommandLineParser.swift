@@ -89,7 +89,9 @@ package enum CommandLineParser {
         }
         guard verb.operandCount.contains(invocation.operands.count) else {
             return usage(
-                verb, verb.operands.isEmpty ? "takes no operands, found '\(invocation.operands[0])'" : "expected \(verb.operands)")
+                verb,
+                verb.operands.isEmpty
+                    ? "takes no operands, found '\(invocation.operands[0])'" : "expected \(verb.operands)")
         }
         return .run(invocation)
     }
@@ -121,7 +123,8 @@ package enum CommandLineParser {
     package static func duration(_ text: String) -> Int64? {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         let units: [Substring: Int64] = ["ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000]
-        guard let count = Int64(digits), count > 0, count < 1_000_000, let unit = units[text.dropFirst(digits.count)] else { return nil }
+        guard let count = Int64(digits), count > 0, count < 1_000_000, let unit = units[text.dropFirst(digits.count)]
+        else { return nil }
         return count * unit
     }
 }

@@ -2,7 +2,8 @@
 
 package enum Help {
     package static var overview: String {
-        var text = "rfmd keeps every customer's recency, frequency and monetary state and tells, exactly once, when it changes.\n\nUsage: rfmd VERB [OPTIONS]\n\n"
+        var text =
+            "rfmd keeps every customer's recency, frequency and monetary state and tells, exactly once, when it changes.\n\nUsage: rfmd VERB [OPTIONS]\n\n"
         for verb in OptionTable.verbs { text += "  \(padded(verb.name, 12))\(verb.summary)\n" }
         return text + "\n'rfmd VERB --help' explains a verb.\n"
     }
@@ -22,7 +23,8 @@ package enum Help {
         text += "\nOptions:\n"
         for option in verb.options {
             let fallback = option.fallback.map { " (default: \($0))" } ?? ""
-            text += "  \(padded("--\(option.name)\(option.argument.map { " \($0)" } ?? "")", 20))\(option.help)\(fallback)\n"
+            text +=
+                "  \(padded("--\(option.name)\(option.argument.map { " \($0)" } ?? "")", 20))\(option.help)\(fallback)\n"
         }
         return text + "  \(padded("--help", 20))print this text\n"
     }
@@ -43,13 +45,17 @@ package enum Help {
             .SH SYNOPSIS
 
             """
-        for verb in OptionTable.verbs { text += ".B rfmd \(verb.name)\n\(roff(String(usageLine(verb).dropFirst(("Usage: rfmd " + verb.name).count))))\n.br\n" }
+        for verb in OptionTable.verbs {
+            text +=
+                ".B rfmd \(verb.name)\n\(roff(String(usageLine(verb).dropFirst(("Usage: rfmd " + verb.name).count))))\n.br\n"
+        }
         text += ".SH VERBS\n"
         for verb in OptionTable.verbs {
             text += ".SS \(verb.name)\n\(roff(capitalized(verb.summary))).\n"
             if !verb.details.isEmpty { text += "\(roff(verb.details))\n" }
             for option in verb.options {
-                text += ".TP\n.B \\-\\-\(option.name)\(option.argument.map { " " + $0 } ?? "")\n\(roff(capitalized(option.help))).\n"
+                text +=
+                    ".TP\n.B \\-\\-\(option.name)\(option.argument.map { " " + $0 } ?? "")\n\(roff(capitalized(option.help))).\n"
                 if let fallback = option.fallback { text += "Default: \(roff(fallback)).\n" }
             }
         }
@@ -96,7 +102,8 @@ package enum Help {
     private static var bash: String {
         var cases = ""
         for verb in OptionTable.verbs {
-            cases += "        \(verb.name)) words=\"\((verb.options.map { "--" + $0.name } + ["--help"]).joined(separator: " "))\" ;;\n"
+            cases +=
+                "        \(verb.name)) words=\"\((verb.options.map { "--" + $0.name } + ["--help"]).joined(separator: " "))\" ;;\n"
         }
         return """
             # bash completion for rfmd
@@ -127,7 +134,8 @@ package enum Help {
             let options = verb.options.map { option in
                 "'--\(option.name)\(option.argument == nil ? "" : "=")[\(quoted(option.help))]\(option.argument.map { ":\($0):_files" } ?? "")'"
             }
-            text += "        \(verb.name)) _arguments \((options + ["'--help[print help]'", "'*:file:_files'"]).joined(separator: " ")) ;;\n"
+            text +=
+                "        \(verb.name)) _arguments \((options + ["'--help[print help]'", "'*:file:_files'"]).joined(separator: " ")) ;;\n"
         }
         return text + "    esac\n}\n_rfmd \"$@\"\n"
     }
@@ -137,13 +145,15 @@ package enum Help {
         for verb in OptionTable.verbs {
             text += "complete -c rfmd -n __fish_use_subcommand -f -a \(verb.name) -d '\(quoted(verb.summary))'\n"
             for option in verb.options {
-                text += "complete -c rfmd -n '__fish_seen_subcommand_from \(verb.name)' -l \(option.name)\(option.argument == nil ? "" : " -r") -d '\(quoted(option.help))'\n"
+                text +=
+                    "complete -c rfmd -n '__fish_seen_subcommand_from \(verb.name)' -l \(option.name)\(option.argument == nil ? "" : " -r") -d '\(quoted(option.help))'\n"
             }
         }
         return text
     }
 
     private static func quoted(_ text: String) -> String {
-        text.map { $0 == "'" ? "’" : $0 == "[" ? "(" : $0 == "]" ? ")" : $0 == ":" ? "," : $0 }.map(String.init).joined()
+        text.map { $0 == "'" ? "’" : $0 == "[" ? "(" : $0 == "]" ? ")" : $0 == ":" ? "," : $0 }.map(String.init)
+            .joined()
     }
 }

@@ -56,7 +56,9 @@ package enum OptionTable {
                 config,
                 Option(
                     "rebuild",
-                    help: "accept that state is lost where it cannot be recovered: begin anew from what the inputs still hold"),
+                    help:
+                        "accept that state is lost where it cannot be recovered: begin anew from what the inputs still hold"
+                ),
             ]),
         Verb(
             "demo", "show rfmd at work with an embedded broker and invented shoppers",
@@ -83,7 +85,8 @@ package enum OptionTable {
             ], operands: "FILE...|-", operandCount: 1...10_000),
         Verb(
             "bench", "measure a part on this machine: engine",
-            details: "engine: events in memory through the decoder's output into the engine, one core, with the bytes per customer.",
+            details:
+                "engine: events in memory through the decoder's output into the engine, one core, with the bytes per customer.",
             options: [
                 Option("customers", "N", fallback: "1000000", help: "how many customers"),
                 Option("events", "N", fallback: "4000000", help: "how many events after each customer has four orders"),

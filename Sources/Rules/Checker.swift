@@ -79,7 +79,9 @@ extension Parser {
         return append(node)
     }
 
-    mutating func connect(_ kind: Node.Kind, _ left: Int32, _ right: Int32, symbol: String, offset: Int) throws(RuleProblem) -> Int32 {
+    mutating func connect(_ kind: Node.Kind, _ left: Int32, _ right: Int32, symbol: String, offset: Int)
+        throws(RuleProblem) -> Int32
+    {
         try expect(.boolean, left, of: "'\(symbol)'")
         try expect(.boolean, right, of: "'\(symbol)'")
         var node = Node(kind, .boolean, offset: offset)
@@ -98,7 +100,8 @@ extension Parser {
     mutating func negate(_ operand: Int32, offset: Int) throws(RuleProblem) -> Int32 {
         let inner = nodes[Int(operand)]
         guard inner.type != .boolean && inner.type != .text else {
-            throw RuleProblem(offset: Int(inner.offset), message: "'-' wants a number, and this is \(inner.type.article)")
+            throw RuleProblem(
+                offset: Int(inner.offset), message: "'-' wants a number, and this is \(inner.type.article)")
         }
         if inner.kind == .constant {
             nodes[Int(operand)].constant = -inner.constant
@@ -130,7 +133,8 @@ extension Parser {
         "\(nodes[Int(left)].type.article) and \(nodes[Int(right)].type.article)"
     }
 
-    mutating func arithmetic(_ kind: Node.Kind, _ left: Int32, _ right: Int32, offset: Int) throws(RuleProblem) -> Int32 {
+    mutating func arithmetic(_ kind: Node.Kind, _ left: Int32, _ right: Int32, offset: Int) throws(RuleProblem) -> Int32
+    {
         if kind != .multiply && !(kind == .divide && nodes[Int(right)].isLiteral) { alike(left, right) }
         let (a, b) = (nodes[Int(left)], nodes[Int(right)])
         let type: ValueType
@@ -138,15 +142,19 @@ extension Parser {
         case .add, .subtract:
             guard a.type == b.type, a.type != .boolean, a.type != .text else {
                 throw RuleProblem(
-                    offset: offset, message: "'\(kind == .add ? "+" : "-")' joins like with like, and these are \(operands(left, right))")
+                    offset: offset,
+                    message:
+                        "'\(kind == .add ? "+" : "-")' joins like with like, and these are \(operands(left, right))")
             }
             type = a.type
         case .multiply:
-            guard a.type == .number || b.type == .number, ![a.type, b.type].contains(.boolean), ![a.type, b.type].contains(.text)
+            guard a.type == .number || b.type == .number, ![a.type, b.type].contains(.boolean),
+                ![a.type, b.type].contains(.text)
             else {
                 throw RuleProblem(
                     offset: offset,
-                    message: "'*' wants a number and a number, money or duration, and these are \(operands(left, right))")
+                    message:
+                        "'*' wants a number and a number, money or duration, and these are \(operands(left, right))")
             }
             type = a.type == .number ? b.type : a.type
         default:
@@ -177,13 +185,18 @@ extension Parser {
     private static func bits(_ kind: Node.Kind, _ a: Node, _ b: Node) -> (Int, Int) {
         switch kind {
         case .add, .subtract:
-            (max(a.numeratorBits + b.denominatorBits, b.numeratorBits + a.denominatorBits) + 1, a.denominatorBits + b.denominatorBits)
+            (
+                max(a.numeratorBits + b.denominatorBits, b.numeratorBits + a.denominatorBits) + 1,
+                a.denominatorBits + b.denominatorBits
+            )
         case .multiply: (a.numeratorBits + b.numeratorBits, a.denominatorBits + b.denominatorBits)
         default: (a.numeratorBits + b.denominatorBits, a.denominatorBits + b.numeratorBits)
         }
     }
 
-    private static func isNarrow(_ node: Node) -> Bool { max(node.numeratorBits, node.denominatorBits) <= mostNarrowBits }
+    private static func isNarrow(_ node: Node) -> Bool {
+        max(node.numeratorBits, node.denominatorBits) <= mostNarrowBits
+    }
 
     /// Room for everything that evaluating `top`, or solving it for its moving feature, can make.
     ///
@@ -211,7 +224,9 @@ extension Parser {
     private func unpredictable(_ mover: Int32, _ reason: String, offset: Int) -> RuleProblem {
         RuleProblem(
             offset: offset,
-            message: "the instant at which this changes cannot be computed: '\(name(of: mover))' changes with time and \(reason)")
+            message:
+                "the instant at which this changes cannot be computed: '\(name(of: mover))' changes with time and \(reason)"
+        )
     }
 
     private func twoMovers(_ a: Int32, _ b: Int32) -> RuleProblem {
@@ -222,14 +237,18 @@ extension Parser {
         )
     }
 
-    mutating func compare(_ comparison: Comparison, _ left: Int32, _ right: Int32, symbol: String, offset: Int) throws(RuleProblem) -> Int32 {
+    mutating func compare(_ comparison: Comparison, _ left: Int32, _ right: Int32, symbol: String, offset: Int)
+        throws(RuleProblem) -> Int32
+    {
         alike(left, right)
         let (a, b) = (nodes[Int(left)], nodes[Int(right)])
         guard a.type == b.type else {
-            throw RuleProblem(offset: offset, message: "'\(symbol)' compares like with like, and these are \(operands(left, right))")
+            throw RuleProblem(
+                offset: offset, message: "'\(symbol)' compares like with like, and these are \(operands(left, right))")
         }
         guard a.type != .boolean else {
-            throw RuleProblem(offset: offset, message: "conditions are joined with '&&' and '||', not compared with '\(symbol)'")
+            throw RuleProblem(
+                offset: offset, message: "conditions are joined with '&&' and '||', not compared with '\(symbol)'")
         }
         if a.type == .text { return try compareText(comparison, left, right, symbol: symbol, offset: offset) }
         if a.mover >= 0 && b.mover >= 0 { throw twoMovers(a.mover, b.mover) }
@@ -249,7 +268,9 @@ extension Parser {
         return append(node)
     }
 
-    private mutating func compareText(_ comparison: Comparison, _ left: Int32, _ right: Int32, symbol: String, offset: Int) throws(RuleProblem) -> Int32 {
+    private mutating func compareText(
+        _ comparison: Comparison, _ left: Int32, _ right: Int32, symbol: String, offset: Int
+    ) throws(RuleProblem) -> Int32 {
         guard comparison == .equal || comparison == .notEqual else {
             throw RuleProblem(offset: offset, message: "texts are compared with '==' and '!=' only")
         }

@@ -22,7 +22,9 @@ package struct LadderCode: BitwiseCopyable, @unchecked Sendable {
     }
 
     /// The first rung whose rule holds, and how long that is sure to stay.
-    package func decide(_ features: Features, _ constants: RuleConstants) -> (rung: Int, until: Int64, heedsClicks: Bool) {
+    package func decide(_ features: Features, _ constants: RuleConstants) -> (
+        rung: Int, until: Int64, heedsClicks: Bool
+    ) {
         var until = Int64.max
         var heedsClicks = false
         for rung in 0..<ruleCount {

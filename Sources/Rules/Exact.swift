@@ -33,9 +33,12 @@ package struct Exact: Sendable {
 
     static func + (a: Exact, b: Exact) -> Exact {
         if a.isAbsent || b.isAbsent { return .absent }
-        if a.denominator == 1 && b.denominator == 1 { return Exact(numerator: a.numerator + b.numerator, denominator: 1) }
+        if a.denominator == 1 && b.denominator == 1 {
+            return Exact(numerator: a.numerator + b.numerator, denominator: 1)
+        }
         return Exact(
-            numerator: a.numerator * b.denominator + b.numerator * a.denominator, denominator: a.denominator * b.denominator)
+            numerator: a.numerator * b.denominator + b.numerator * a.denominator,
+            denominator: a.denominator * b.denominator)
     }
 
     static prefix func - (a: Exact) -> Exact { Exact(numerator: -a.numerator, denominator: a.denominator) }

@@ -86,7 +86,8 @@ struct Lexer {
         let unit = takeWord()
         guard let scale = Lexer.units.first(where: { $0.0 == unit })?.1 else {
             throw RuleProblem(
-                offset: unitOffset, message: "'\(unit)' is no unit of time: write one of ms, s, m, h, d, w after the number")
+                offset: unitOffset,
+                message: "'\(unit)' is no unit of time: write one of ms, s, m, h, d, w after the number")
         }
         guard whole == unitOffset, let count = Int64(digits) else {
             throw RuleProblem(offset: start, message: "a duration is a whole number and a unit, such as 36h")
@@ -105,7 +106,9 @@ struct Lexer {
             if bytes[at] == 0x5C { throw RuleProblem(offset: at, message: "a text in a rule has no escapes") }
             at += 1
         }
-        guard at < bytes.count else { throw RuleProblem(offset: start, message: "the text that begins here has no end") }
+        guard at < bytes.count else {
+            throw RuleProblem(offset: start, message: "the text that begins here has no end")
+        }
         defer { at += 1 }
         return String(decoding: bytes[start + 1..<at], as: UTF8.self)
     }

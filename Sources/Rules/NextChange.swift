@@ -14,7 +14,9 @@ package struct Outlook {
 
 extension Code {
     /// What the rule says at `features.instant`, and until when it goes on saying so.
-    package func outlook(_ features: Features, _ constants: RuleConstants) -> Outlook { outlook(root, features, constants) }
+    package func outlook(_ features: Features, _ constants: RuleConstants) -> Outlook {
+        outlook(root, features, constants)
+    }
 
     private func outlook(_ number: Int, _ features: Features, _ constants: RuleConstants) -> Outlook {
         let node = pointer(number)
@@ -26,7 +28,9 @@ extension Code {
             return inner
         case .and, .or:
             // A side that clicks move is slower to decide, too: it comes second.
-            let isBusyFirst = pointer(Int(node.pointee.left)).pointee.heedsClicks && !pointer(Int(node.pointee.right)).pointee.heedsClicks
+            let isBusyFirst =
+                pointer(Int(node.pointee.left)).pointee.heedsClicks
+                && !pointer(Int(node.pointee.right)).pointee.heedsClicks
             let first = Int(isBusyFirst ? node.pointee.right : node.pointee.left)
             let second = Int(isBusyFirst ? node.pointee.left : node.pointee.right)
             // `decisive` is the value of one side that decides alone. As long as a decisive side keeps it, nothing changes.
@@ -39,11 +43,15 @@ extension Code {
             switch (one.holds == decisive, other.holds == decisive) {
             // Two decisive sides hold out until the later of their changes.
             case (true, true):
-                return Outlook(holds: decisive, until: max(one.until, other.until), heedsClicks: one.heedsClicks || other.heedsClicks)
+                return Outlook(
+                    holds: decisive, until: max(one.until, other.until),
+                    heedsClicks: one.heedsClicks || other.heedsClicks)
             case (true, false): return one
             case (false, true): return other
             case (false, false):
-                return Outlook(holds: !decisive, until: min(one.until, other.until), heedsClicks: one.heedsClicks || other.heedsClicks)
+                return Outlook(
+                    holds: !decisive, until: min(one.until, other.until),
+                    heedsClicks: one.heedsClicks || other.heedsClicks)
             }
         case .compareText:
             return Outlook(holds: holds(number, features, constants), until: .max, heedsClicks: false)
@@ -184,10 +192,14 @@ extension Code {
     /// The first ms at which a decaying comparison holds otherwise than now; `estimate` is ms after the reference instant.
     ///
     /// The comparison itself decides, and its rounding: next to a large number a decaying one stands still for many ms.
-    private func flip(of comparison: Node, near estimate: Double, _ features: Features, _ constants: RuleConstants) -> Int64 {
+    private func flip(of comparison: Node, near estimate: Double, _ features: Features, _ constants: RuleConstants)
+        -> Int64
+    {
         let now = features.instant
         let holdsNow = inexactHolds(comparison, features, constants, at: now)
-        func hasFlipped(_ instant: Int64) -> Bool { inexactHolds(comparison, features, constants, at: instant) != holdsNow }
+        func hasFlipped(_ instant: Int64) -> Bool {
+            inexactHolds(comparison, features, constants, at: instant) != holdsNow
+        }
         // A decaying value falls all its life, so the comparison flips once at most: it has, if it is as it will be in the end.
         let end = max(now, features.activityAt) + 100_000_000_000_000
         guard hasFlipped(end) else { return .max }

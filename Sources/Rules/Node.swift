@@ -47,7 +47,8 @@ package enum Feature: UInt8, Sendable, CaseIterable {
     var heedsClicks: Bool {
         switch self {
         case .idle, .activity, .activityTrend: true
-        case .orders, .spend, .averageOrder, .ordersTotal, .spendTotal, .recency, .sinceOrder, .typicalGap, .ladder: false
+        case .orders, .spend, .averageOrder, .ordersTotal, .spendTotal, .recency, .sinceOrder, .typicalGap, .ladder:
+            false
         }
     }
 

@@ -53,10 +53,14 @@ struct Parser {
 
     /// Parses the whole text; the last node is the rule.
     mutating func parse() throws(RuleProblem) {
-        if token.kind == .end { throw RuleProblem(offset: 0, message: "the rule is empty: write a condition or 'true'") }
+        if token.kind == .end {
+            throw RuleProblem(offset: 0, message: "the rule is empty: write a condition or 'true'")
+        }
         let root = try either()
         guard token.kind == .end else {
-            throw RuleProblem(offset: token.offset, message: "expected an operator or the end of the rule, found \(token.description)")
+            throw RuleProblem(
+                offset: token.offset, message: "expected an operator or the end of the rule, found \(token.description)"
+            )
         }
         if nodes[Int(root)].type != .boolean {
             throw RuleProblem(
@@ -139,7 +143,8 @@ struct Parser {
         depth += 1
         defer { depth -= 1 }
         guard depth <= Limits.expressionDepth else {
-            throw RuleProblem(offset: token.offset, message: "the rule is nested more than \(Limits.expressionDepth) deep")
+            throw RuleProblem(
+                offset: token.offset, message: "the rule is nested more than \(Limits.expressionDepth) deep")
         }
         let offset = token.offset
         if try take("!") { return try invert(try unary(), offset: offset) }
@@ -171,7 +176,8 @@ struct Parser {
             return try named(name, offset: start.offset)
         default:
             throw RuleProblem(
-                offset: start.offset, message: "expected a feature, a number, a text or '(', found \(start.description)")
+                offset: start.offset, message: "expected a feature, a number, a text or '(', found \(start.description)"
+            )
         }
     }
 
@@ -182,7 +188,9 @@ struct Parser {
     }
 
     private mutating func named(_ name: String, offset: Int) throws(RuleProblem) -> Int32 {
-        if name == "true" || name == "false" { return append(Node(name == "true" ? .always : .never, .boolean, offset: offset)) }
+        if name == "true" || name == "false" {
+            return append(Node(name == "true" ? .always : .never, .boolean, offset: offset))
+        }
         if let ladder = scope.ladders.firstIndex(where: { $0.name == name }) {
             var node = Node(.feature, .text, offset: offset)
             node.feature = .ladder
@@ -191,18 +199,21 @@ struct Parser {
         }
         if scope.laterLadders.contains(name) {
             throw RuleProblem(
-                offset: offset, message: "the ladder '\(name)' is not decided yet here: a rule may only use ladders before its own")
+                offset: offset,
+                message: "the ladder '\(name)' is not decided yet here: a rule may only use ladders before its own")
         }
         guard let known = Feature.named.first(where: { $0.name == name }) else {
             let names = Feature.named.map(\.name) + scope.ladders.map(\.name)
-            throw RuleProblem(offset: offset, message: "'\(name)' is no feature; there are \(names.joined(separator: ", "))")
+            throw RuleProblem(
+                offset: offset, message: "'\(name)' is no feature; there are \(names.joined(separator: ", "))")
         }
         var window: Int64?
         if token.kind == .symbol("(") {
             let opening = token.offset
             try advance()
             guard case .duration(let milliseconds) = token.kind else {
-                throw RuleProblem(offset: token.offset, message: "expected a duration such as 90d, found \(token.description)")
+                throw RuleProblem(
+                    offset: token.offset, message: "expected a duration such as 90d, found \(token.description)")
             }
             guard known.takesWindow else { throw RuleProblem(offset: opening, message: "'\(name)' takes no window") }
             window = milliseconds

@@ -36,7 +36,8 @@ package enum Presets {
 
     /// The preset's ladders and warnings with those of a configuration in place of the ones of the same name, or after them.
     package static func merge(
-        ladders: [LadderSource], warnings: [WarningSource], into preset: (ladders: [LadderSource], warnings: [WarningSource])
+        ladders: [LadderSource], warnings: [WarningSource],
+        into preset: (ladders: [LadderSource], warnings: [WarningSource])
     ) -> (ladders: [LadderSource], warnings: [WarningSource]) {
         var result = preset
         for ladder in ladders {

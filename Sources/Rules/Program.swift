@@ -107,7 +107,9 @@ package final class Program: @unchecked Sendable {
         code.holds(code.root, features, constants)
     }
 
-    package func outlook(_ features: Features, _ constants: RuleConstants) -> Outlook { code.outlook(features, constants) }
+    package func outlook(_ features: Features, _ constants: RuleConstants) -> Outlook {
+        code.outlook(features, constants)
+    }
 }
 
 /// The nodes of a rule as plain memory, which no reference is counted for; valid as long as its program.

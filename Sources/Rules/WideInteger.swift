@@ -83,7 +83,8 @@ struct WideInteger {
     }
 
     /// |a| - |b| with the sign of `a`; |a| is not the smaller one.
-    private static func subtractMagnitudes(_ a: WideInteger, _ b: WideInteger, _ arena: inout WideArena) -> WideInteger {
+    private static func subtractMagnitudes(_ a: WideInteger, _ b: WideInteger, _ arena: inout WideArena) -> WideInteger
+    {
         let result = arena.take(a.limbs.count)
         var borrow: UInt64 = 0
         for i in 0..<a.limbs.count {

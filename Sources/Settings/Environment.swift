@@ -18,13 +18,19 @@ enum Environment {
                 result += "$"
                 rest = rest.dropFirst()
             } else if rest.first == "{" {
-                guard let end = rest.firstIndex(of: "}") else { throw Failure(message: "'${' has no '}'; a dollar sign is written '$$'") }
+                guard let end = rest.firstIndex(of: "}") else {
+                    throw Failure(message: "'${' has no '}'; a dollar sign is written '$$'")
+                }
                 result += try braced(rest[rest.index(after: rest.startIndex)..<end])
                 rest = rest[rest.index(after: end)...]
             } else {
                 let name = rest.prefix(while: isName)
-                guard !name.isEmpty else { throw Failure(message: "'$' names no variable; a dollar sign is written '$$'") }
-                guard let value = variable(name) else { throw Failure(message: "the environment variable '\(name)' is not set") }
+                guard !name.isEmpty else {
+                    throw Failure(message: "'$' names no variable; a dollar sign is written '$$'")
+                }
+                guard let value = variable(name) else {
+                    throw Failure(message: "the environment variable '\(name)' is not set")
+                }
                 result += value
                 rest = rest.dropFirst(name.count)
             }
@@ -52,7 +58,9 @@ enum Environment {
             return value
         case "-": return usable ?? String(rest.dropFirst())
         case "?":
-            guard let usable else { throw Failure(message: "the environment variable '\(name)' is not set: \(rest.dropFirst())") }
+            guard let usable else {
+                throw Failure(message: "the environment variable '\(name)' is not set: \(rest.dropFirst())")
+            }
             return usable
         default: throw Failure(message: "'${\(inner)}' is not of the form ${V}, ${V:-default} or ${V:?error}")
         }

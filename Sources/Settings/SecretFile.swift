@@ -9,7 +9,9 @@ enum SecretFile {
     /// The text of a secret file without its last line feed.
     static func read(_ path: String) throws(Failure) -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw Failure(message: "cannot open '\(path)': \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else {
+            throw Failure(message: "cannot open '\(path)': \(String(cString: strerror(errno)))")
+        }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_size <= 65_536 else {
@@ -32,7 +34,8 @@ enum SecretFile {
 
     static func credential(_ name: String) throws(Failure) -> String {
         guard !name.contains("/"), let folder = getenv("CREDENTIALS_DIRECTORY").map({ String(cString: $0) }) else {
-            throw Failure(message: "there is no credential '\(name)': start rfmd by systemd with LoadCredential=\(name):…")
+            throw Failure(
+                message: "there is no credential '\(name)': start rfmd by systemd with LoadCredential=\(name):…")
         }
         return try read("\(folder)/\(name)")
     }

@@ -14,7 +14,8 @@ package final class Problems {
     package func add(_ place: Place, _ key: String, _ message: String) {
         let line = place.line >= 1 && place.line <= lines.count ? String(lines[place.line - 1]) : nil
         list.append(
-            SettingsProblem(file: file, place: place, key: key, message: message, line: line.flatMap { isSecret($0) ? nil : $0 }))
+            SettingsProblem(
+                file: file, place: place, key: key, message: message, line: line.flatMap { isSecret($0) ? nil : $0 }))
     }
 
     /// A line that may hold a password is not shown: what is printed ends in a log.
@@ -79,7 +80,9 @@ struct Section {
                 continue
             }
             let hint = Spelling.nearest(name, among: known).map { " (did you mean '\($0)'?)" } ?? ""
-            problems.add(placeOfKey(name), full(name), "there is no such key\(hint); known here: \(known.sorted().joined(separator: ", "))")
+            problems.add(
+                placeOfKey(name), full(name),
+                "there is no such key\(hint); known here: \(known.sorted().joined(separator: ", "))")
         }
     }
 
@@ -141,7 +144,8 @@ struct Section {
     mutating func integer(_ key: String, in range: ClosedRange<Int>) -> Int? {
         guard let text = text(key) else { return nil }
         guard let value = Int(text.value), range.contains(value) else {
-            problems.add(text.place, full(key), "expected a whole number from \(range.lowerBound) to \(range.upperBound)")
+            problems.add(
+                text.place, full(key), "expected a whole number from \(range.lowerBound) to \(range.upperBound)")
             return nil
         }
         return value
@@ -159,7 +163,8 @@ struct Section {
         }
         guard range.contains(value) else {
             problems.add(
-                text.place, key, "must lie between \(Duration.text(range.lowerBound)) and \(Duration.text(range.upperBound))")
+                text.place, key,
+                "must lie between \(Duration.text(range.lowerBound)) and \(Duration.text(range.upperBound))")
             return nil
         }
         return value
@@ -174,7 +179,8 @@ enum Duration {
     /// ms of `90d`, `10m`, `500ms`.
     static func parse(_ text: String) -> Int64? {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
-        guard !digits.isEmpty, let count = Int64(digits), let unit = units.first(where: { $0.0 == text.dropFirst(digits.count) })
+        guard !digits.isEmpty, let count = Int64(digits),
+            let unit = units.first(where: { $0.0 == text.dropFirst(digits.count) })
         else { return nil }
         let (value, overflow) = count.multipliedReportingOverflow(by: unit.1)
         return overflow ? nil : value

@@ -33,7 +33,9 @@ package struct KafkaSettings: Sendable {
 }
 
 package struct InputSettings: Sendable {
-    package enum Format: String, CaseIterable, Sendable { case native, mapped, cloudevents, segment, rudderstack, debezium }
+    package enum Format: String, CaseIterable, Sendable {
+        case native, mapped, cloudevents, segment, rudderstack, debezium
+    }
 
     package enum FieldSource: Sendable {
         case pointer(Placed<String>)

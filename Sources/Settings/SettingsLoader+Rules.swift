@@ -5,13 +5,15 @@ extension SettingsLoader {
         let before = root.problems.list.count
         let items = root.items("inputs")
         if items.isEmpty && root.problems.list.count == before {
-            root.problems.add(root.placeOfKey("inputs"), "inputs", "at least one is required, such as '- { topic: shop.events }'")
+            root.problems.add(
+                root.placeOfKey("inputs"), "inputs", "at least one is required, such as '- { topic: shop.events }'")
         }
         var inputs: [InputSettings] = []
         for (index, item) in items.enumerated() {
             let input = input(item, "inputs[\(index)]", root.problems)
             if let topic = inputs.first(where: { $0.topic.value == input.topic.value && !$0.topic.value.isEmpty }) {
-                root.problems.add(input.topic.place, "inputs[\(index)].topic", "'\(topic.topic.value)' is already an input")
+                root.problems.add(
+                    input.topic.place, "inputs[\(index)].topic", "'\(topic.topic.value)' is already an input")
             }
             inputs.append(input)
         }
@@ -35,10 +37,13 @@ extension SettingsLoader {
         }
         if var fields = section.section("fields") {
             for name in ["event_id", "customer_id", "order_id", "amount", "currency", "occurred_at"] {
-                input.fields[name] = fieldSource(&fields, name, unit: name == "occurred_at" ? { input.timeUnit = $0 } : nil)
+                input.fields[name] = fieldSource(
+                    &fields, name, unit: name == "occurred_at" ? { input.timeUnit = $0 } : nil)
             }
             // Accepted and not read yet: rules do not ask for them.
-            for name in ["channel", "region", "store", "category", "coupon", "action", "product"] { _ = fieldSource(&fields, name) }
+            for name in ["channel", "region", "store", "category", "coupon", "action", "product"] {
+                _ = fieldSource(&fields, name)
+            }
             fields.finish()
         }
         input.addsToOrder = section.choice("same_order", SameOrder.self) == .add
@@ -52,21 +57,29 @@ extension SettingsLoader {
         guard input.format == .mapped else { return }
         if input.kinds.isEmpty || (input.kindAt == nil) {
             problems.add(
-                node.place, "\(path).kind", "is required for format mapped: { at: /event, purchase: [sale], refund: [return], click: [view] }")
+                node.place, "\(path).kind",
+                "is required for format mapped: { at: /event, purchase: [sale], refund: [return], click: [view] }")
         }
         for name in ["event_id", "customer_id", "occurred_at"] where input.fields[name] == nil {
-            problems.add(node.place, "\(path).fields.\(name)", "is required for format mapped: a JSON pointer such as /\(name)")
+            problems.add(
+                node.place, "\(path).fields.\(name)", "is required for format mapped: a JSON pointer such as /\(name)")
         }
         if input.kinds["purchase"] != nil && input.fields["amount"] == nil {
-            problems.add(node.place, "\(path).fields.amount", "is required where purchases come in: a JSON pointer such as /amount")
+            problems.add(
+                node.place, "\(path).fields.amount",
+                "is required where purchases come in: a JSON pointer such as /amount")
         }
         if input.kinds["refund"] != nil && input.fields["order_id"] == nil {
-            problems.add(node.place, "\(path).fields.order_id", "is required where refunds come in: a JSON pointer such as /order/no")
+            problems.add(
+                node.place, "\(path).fields.order_id",
+                "is required where refunds come in: a JSON pointer such as /order/no")
         }
     }
 
     /// A JSON pointer, `{at: pointer, unit: ms}` or `{value: constant}`.
-    private static func fieldSource(_ section: inout Section, _ key: String, unit: ((String) -> Void)? = nil) -> InputSettings.FieldSource? {
+    private static func fieldSource(_ section: inout Section, _ key: String, unit: ((String) -> Void)? = nil)
+        -> InputSettings.FieldSource?
+    {
         guard let node = section.node(key) else { return nil }
         let path = section.full(key)
         guard case .mapping = node.content else { return pointer(section.text(of: node, key: path), section.problems) }
@@ -96,7 +109,9 @@ extension SettingsLoader {
             if bytes.first != "0" && bytes.first != "1" { isValid = false }
         }
         if isValid { return .pointer(text) }
-        problems.add(text.place, text.key, "'\(text.value)' is no JSON pointer: it begins with '/', and '~' is written '~0' (RFC 6901)")
+        problems.add(
+            text.place, text.key,
+            "'\(text.value)' is no JSON pointer: it begins with '/', and '~' is written '~0' (RFC 6901)")
         return nil
     }
 
@@ -105,7 +120,9 @@ extension SettingsLoader {
         let name = section.required("name", at: node.place)
         let before = problems.list.count
         let items = section.items("rungs")
-        if items.isEmpty && problems.list.count == before { problems.add(node.place, "\(path).rungs", "at least one rung is required") }
+        if items.isEmpty && problems.list.count == before {
+            problems.add(node.place, "\(path).rungs", "at least one rung is required")
+        }
         var rungs: [LadderSettings.Rung] = []
         for (index, item) in items.enumerated() {
             var rung = Section(item, path: "\(path).rungs[\(index)]", problems: problems)
@@ -118,7 +135,8 @@ extension SettingsLoader {
             rung.finish()
             checkName(rungName, problems)
             if index == items.count - 1, let when {
-                problems.add(when.place, when.key, "the last rung has no rule: it is the rest. Add one more rung after it")
+                problems.add(
+                    when.place, when.key, "the last rung has no rule: it is the rest. Add one more rung after it")
             } else if index < items.count - 1, when == nil {
                 problems.add(item.place, "\(path).rungs[\(index)].when", "is required: only the last rung has no rule")
             }
@@ -150,7 +168,8 @@ extension SettingsLoader {
     /// Names stand in topics, rules and events.
     private static func checkName(_ name: Placed<String>, _ problems: Problems) {
         let good = name.value.utf8.allSatisfy {
-            ($0 >= 0x61 && $0 <= 0x7A) || ($0 >= 0x41 && $0 <= 0x5A) || ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x5F || $0 == 0x2D
+            ($0 >= 0x61 && $0 <= 0x7A) || ($0 >= 0x41 && $0 <= 0x5A) || ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x5F
+                || $0 == 0x2D
         }
         if !good || name.value.utf8.count > 64 {
             problems.add(name.place, name.key, "a name has at most 64 letters (a-z), digits, '_' and '-'")

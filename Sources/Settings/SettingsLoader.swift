@@ -63,7 +63,9 @@ package enum SettingsLoader {
         settings.money = money(&root)
         settings.preset = preset(&root)
         settings.ladders = root.items("ladders").enumerated().compactMap { ladder($1, "ladders[\($0)]", root.problems) }
-        settings.warnings = root.items("warnings").enumerated().compactMap { warning($1, "warnings[\($0)]", root.problems) }
+        settings.warnings = root.items("warnings").enumerated().compactMap {
+            warning($1, "warnings[\($0)]", root.problems)
+        }
         settings.halfLives = halfLives(&root) ?? settings.halfLives
         settings.outputs = outputs(&root)
         settings.snapshots = snapshots(&root)
@@ -76,7 +78,9 @@ package enum SettingsLoader {
     private static func kafka(_ root: inout Section) -> KafkaSettings {
         var kafka = KafkaSettings()
         guard var section = root.section("kafka") else {
-            root.problems.add(Place(line: 1, column: 1), "kafka.bootstrap", "is required: where the brokers are, such as \"localhost:9092\"")
+            root.problems.add(
+                Place(line: 1, column: 1), "kafka.bootstrap",
+                "is required: where the brokers are, such as \"localhost:9092\"")
             return kafka
         }
         let message = "is required: where the brokers are, such as \"localhost:9092\""
@@ -86,7 +90,8 @@ package enum SettingsLoader {
             for name in properties.names {
                 var properties = properties
                 guard let node = properties.node(name), let value = property(node, properties, name) else { continue }
-                kafka.properties.append((name, Placed(value, place: properties.placeOfKey(name), key: properties.full(name))))
+                kafka.properties.append(
+                    (name, Placed(value, place: properties.placeOfKey(name), key: properties.full(name))))
             }
         }
         section.finish()
@@ -141,7 +146,9 @@ package enum SettingsLoader {
         let planned = ["cn8", "shopify11", "metal"].contains(preset.value)
         root.problems.add(
             preset.place, "preset",
-            planned ? "this version does not support '\(preset.value)' yet: use four-tier or none" : "'\(preset.value)' is none of four-tier, none")
+            planned
+                ? "this version does not support '\(preset.value)' yet: use four-tier or none"
+                : "'\(preset.value)' is none of four-tier, none")
         return "four-tier"
     }
 
@@ -157,7 +164,8 @@ package enum SettingsLoader {
         section.finish()
         guard !nodes.isEmpty, values.count == nodes.count else { return nil }
         guard values.count == 2, values[0] < values[1] else {
-            root.problems.add(place, "activity.half_lives", "expected two durations, the shorter first, such as [7d, 28d]")
+            root.problems.add(
+                place, "activity.half_lives", "expected two durations, the shorter first, such as [7d, 28d]")
             return nil
         }
         return values

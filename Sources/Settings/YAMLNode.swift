@@ -90,7 +90,9 @@ struct YAMLReader {
     private mutating func expect(_ type: yaml_event_type_t) throws(Failure) {
         var event = try next()
         defer { yaml_event_delete(&event) }
-        if event.type != type { throw Failure(place: YAMLReader.place(event.start_mark), message: "not one YAML document") }
+        if event.type != type {
+            throw Failure(place: YAMLReader.place(event.start_mark), message: "not one YAML document")
+        }
     }
 
     private mutating func node(depth: Int) throws(Failure) -> YAMLNode {
@@ -136,7 +138,9 @@ struct YAMLReader {
         let text = String(decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
         let isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE
         var textPlace = place
-        if scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE || scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE { textPlace.column += 1 }
+        if scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE || scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE {
+            textPlace.column += 1
+        }
         let line = place.line <= lines.count ? lines[place.line - 1] : ""
         let isVerbatim = line.dropFirst(textPlace.column - 1).hasPrefix(text)
         return YAMLNode(

@@ -59,20 +59,28 @@ struct Auditor {
                     throw Violation("\(journal.partition), offset \(offset): no journal record")
                 }
                 if record.batch == 0 {
-                    if one != nil && world.statistics.rebuilds == 0 { throw Violation("shard \(index) has a second genesis") }
+                    if one != nil && world.statistics.rebuilds == 0 {
+                        throw Violation("shard \(index) has a second genesis")
+                    }
                     one = try ShardAudit(record, versions, world)
                 } else {
-                    guard one != nil else { throw Violation("shard \(index): its journal does not begin with a genesis") }
+                    guard one != nil else {
+                        throw Violation("shard \(index): its journal does not begin with a genesis")
+                    }
                     try one?.apply(record, &expected)
                     world.statistics.batches += 1
                 }
-                if let one, snapshots.contains(record.chain) { expected.states[record.chain] = one.engine.stateDigest() }
+                if let one, snapshots.contains(record.chain) {
+                    expected.states[record.chain] = one.engine.stateDigest()
+                }
             }
             guard let one else {
                 if isWhole { throw Violation("shard \(index) has no journal") }
                 continue
             }
-            for (topic, position) in one.last.positions { expected.positions[TopicPartition(topic: topic, partition: index)] = position }
+            for (topic, position) in one.last.positions {
+                expected.positions[TopicPartition(topic: topic, partition: index)] = position
+            }
             shards.append(one)
         }
         try compareEvents(expected)
@@ -81,7 +89,9 @@ struct Auditor {
         try checkSnapshots(expected)
         if isWhole {
             try checkEnd(expected, shards)
-            if world.options.isEventClock && world.options.topics.count == 1 && world.statistics.versions == 0 && world.statistics.rebuilds == 0 {
+            if world.options.isEventClock && world.options.topics.count == 1 && world.statistics.versions == 0
+                && world.statistics.rebuilds == 0
+            {
                 for shard in shards { try compareUninterrupted(shard) }
             }
         }
@@ -94,7 +104,9 @@ struct Auditor {
             guard let key = entry.key, let value = entry.value,
                 let digest = Digest(hex: String(decoding: key, as: UTF8.self).split(separator: ":").last ?? ""),
                 digest == Digest(of: value), let version = Version(encoded: value)
-            else { throw Violation("\(log.partition), offset \(offset): no version, or not the one that its key names") }
+            else {
+                throw Violation("\(log.partition), offset \(offset): no version, or not the one that its key names")
+            }
             versions[digest] = version
         }
         return versions
@@ -111,18 +123,27 @@ struct Auditor {
                 let seen = world.cluster.log(partition).committed()
                 world.statistics.events += seen.count
                 for (place, (offset, entry)) in seen.enumerated() {
-                    let message = Expected.Message(key: entry.key.map { [UInt8]($0) }, value: entry.value.map { [UInt8]($0) })
-                    let text = String(decoding: entry.value ?? UnsafeRawBufferPointer(start: nil, count: 0), as: UTF8.self)
-                    guard place < wanted.count else { throw Violation("\(partition), offset \(offset): one too many: \(text)") }
+                    let message = Expected.Message(
+                        key: entry.key.map { [UInt8]($0) }, value: entry.value.map { [UInt8]($0) })
+                    let text = String(
+                        decoding: entry.value ?? UnsafeRawBufferPointer(start: nil, count: 0), as: UTF8.self)
+                    guard place < wanted.count else {
+                        throw Violation("\(partition), offset \(offset): one too many: \(text)")
+                    }
                     if wanted[place] != message {
                         throw Violation(
-                            "\(partition), offset \(offset):\n  is       \(text)\n  expected \(String(decoding: wanted[place].value ?? [], as: UTF8.self))")
+                            "\(partition), offset \(offset):\n  is       \(text)\n  expected \(String(decoding: wanted[place].value ?? [], as: UTF8.self))"
+                        )
                     }
                     let id = text.dropFirst(27).prefix { $0 != "\"" }
-                    if !ids.insert(id).inserted { throw Violation("\(partition), offset \(offset): the id \(id) was used twice") }
+                    if !ids.insert(id).inserted {
+                        throw Violation("\(partition), offset \(offset): the id \(id) was used twice")
+                    }
                 }
                 if seen.count < wanted.count {
-                    throw Violation("\(partition): \(wanted.count - seen.count) events are missing, the first is \(String(decoding: wanted[seen.count].value ?? [], as: UTF8.self))")
+                    throw Violation(
+                        "\(partition): \(wanted.count - seen.count) events are missing, the first is \(String(decoding: wanted[seen.count].value ?? [], as: UTF8.self))"
+                    )
                 }
             }
         }
@@ -133,20 +154,29 @@ struct Auditor {
             let partition = TopicPartition(topic: World.outputs.deadLetters, partition: index)
             let (wanted, seen) = (expected.letters[index] ?? [], world.cluster.log(partition).committed())
             world.statistics.letters += seen.count
-            if wanted.count != seen.count { throw Violation("\(partition): \(seen.count) letters, expected \(wanted.count)") }
+            if wanted.count != seen.count {
+                throw Violation("\(partition): \(seen.count) letters, expected \(wanted.count)")
+            }
             for (letter, (offset, entry)) in zip(wanted, seen) {
                 let header = { (name: String) in
-                    entry.headers.first { $0.name == "__rfmd.errors.\(name)" }?.value.map { String(decoding: $0, as: UTF8.self) }
+                    entry.headers.first { $0.name == "__rfmd.errors.\(name)" }?.value.map {
+                        String(decoding: $0, as: UTF8.self)
+                    }
                 }
                 let isTruncated = header("truncated") == "true"
-                let isOriginal = Auditor.equal(entry.key, letter.entry.key) && Auditor.equal(entry.value, letter.entry.value)
+                let isOriginal =
+                    Auditor.equal(entry.key, letter.entry.key) && Auditor.equal(entry.value, letter.entry.value)
                     && entry.headers.starts(with: letter.entry.headers)
                 let mayBeCut = letter.entry.value.map { $0.count > 500 } == true && world.options.messageBytes < 10_000
-                let names = header("reason") == letter.reason && header("topic") == letter.partition.topic
-                    && header("partition") == String(letter.partition.partition) && header("offset") == String(letter.offset)
+                let names =
+                    header("reason") == letter.reason && header("topic") == letter.partition.topic
+                    && header("partition") == String(letter.partition.partition)
+                    && header("offset") == String(letter.offset)
                     && header("timestamp") == String(letter.entry.timestamp)
                 if names && (isTruncated ? mayBeCut : isOriginal) { continue }
-                throw Violation("\(partition), offset \(offset): not the letter of \(letter.partition) offset \(letter.offset), \(letter.reason): \(entry.headers)")
+                throw Violation(
+                    "\(partition), offset \(offset): not the letter of \(letter.partition) offset \(letter.offset), \(letter.reason): \(entry.headers)"
+                )
             }
         }
     }
@@ -158,16 +188,20 @@ struct Auditor {
 
     /// The group's positions are those of the last journal records, as far as they did not expire.
     private func comparePositions(_ expected: Expected) throws(Violation) {
-        for (partition, position) in world.cluster.group.committed.sorted(by: { $0.key.description < $1.key.description })
+        for (partition, position) in world.cluster.group.committed.sorted(by: {
+            $0.key.description < $1.key.description
+        })
         where expected.positions[partition] != position {
-            throw Violation("\(partition): committed \(position), the journal says \(expected.positions[partition] ?? -1)")
+            throw Violation(
+                "\(partition): committed \(position), the journal says \(expected.positions[partition] ?? -1)")
         }
     }
 
     // MARK: Snapshots
 
     private var vault: FileSnapshotVault {
-        let process = SimulatedProcess(world, name: "auditor", instance: "auditor", version: 0, rebuilds: false, skew: 0)
+        let process = SimulatedProcess(
+            world, name: "auditor", instance: "auditor", version: 0, rebuilds: false, skew: 0)
         do throws(SnapshotFailure) {
             return try FileSnapshotVault(
                 folder: SimulatedDisk.folder, instance: "auditor", writer: "auditor", calls: world.disk.calls(process),
@@ -193,12 +227,17 @@ struct Auditor {
             try checkTrimming(index, usable)
             for identity in usable {
                 let here = "shard \(index): the snapshot of batch \(identity.batch)"
-                guard let state = expected.states[identity.chain] else { throw Violation("\(here) is of no committed batch") }
-                guard let record = identity.journalRecord.withUnsafeBytes({ JournalRecord($0) }), record.chain == identity.chain else {
+                guard let state = expected.states[identity.chain] else {
+                    throw Violation("\(here) is of no committed batch")
+                }
+                guard let record = identity.journalRecord.withUnsafeBytes({ JournalRecord($0) }),
+                    record.chain == identity.chain
+                else {
                     throw Violation("\(here) names another journal record")
                 }
                 switch ShardAudit.restore(identity, record, versions, vault) {
-                case .success(let engine): if engine.stateDigest() != state { throw Violation("\(here) holds another state") }
+                case .success(let engine):
+                    if engine.stateDigest() != state { throw Violation("\(here) holds another state") }
                 case .failure(let failure): if world.disk.rotten == 0 { throw Violation("\(here): \(failure.text)") }
                 }
             }
@@ -213,7 +252,9 @@ struct Auditor {
             usable.contains { $0.journalRecord == entry.value.map { [UInt8]($0) } }
         }
         if kept.count < world.options.snapshotsKept {
-            throw Violation("\(journal.partition) was trimmed before \(journal.start), and \(kept.count) snapshots are left of \(world.options.snapshotsKept)")
+            throw Violation(
+                "\(journal.partition) was trimmed before \(journal.start), and \(kept.count) snapshots are left of \(world.options.snapshotsKept)"
+            )
         }
     }
 
@@ -226,13 +267,18 @@ struct Auditor {
                 let partition = TopicPartition(topic: topic, partition: index)
                 let log = world.cluster.log(partition)
                 world.statistics.records += log.committed().count
-                guard let position = expected.positions[partition] else { throw Violation("\(partition) is named by no journal record") }
-                if let left = log.next(from: position) { throw Violation("\(partition): the record at \(left) was never applied") }
+                guard let position = expected.positions[partition] else {
+                    throw Violation("\(partition) is named by no journal record")
+                }
+                if let left = log.next(from: position) {
+                    throw Violation("\(partition): the record at \(left) was never applied")
+                }
             }
         }
         if world.options.isEventClock { return }
         for shard in shards where shard.engine.hasDue(at: silent - 2_500) {
-            throw Violation("shard \(shard.last.shard): a deadline was due 2.5 s before the end of a silence and did not fire")
+            throw Violation(
+                "shard \(shard.last.shard): a deadline was due 2.5 s before the end of a silence and did not fire")
         }
     }
 
@@ -251,9 +297,12 @@ struct Auditor {
                 let next = wanted[entry.key.map { [UInt8]($0) } ?? []]?.popFirst()
                 if next == rest { continue }
                 throw Violation(
-                    "\(topic)[\(shard.last.shard)], offset \(offset): a run without interruption decides otherwise:\n  is       \(rest)\n  expected \(next ?? "nothing")")
+                    "\(topic)[\(shard.last.shard)], offset \(offset): a run without interruption decides otherwise:\n  is       \(rest)\n  expected \(next ?? "nothing")"
+                )
             }
-            if wanted.values.contains(where: { !$0.isEmpty }) { throw Violation("\(topic)[\(shard.last.shard)]: a run without interruption decides more") }
+            if wanted.values.contains(where: { !$0.isEmpty }) {
+                throw Violation("\(topic)[\(shard.last.shard)]: a run without interruption decides more")
+            }
         }
     }
 }

@@ -18,7 +18,9 @@ final class Dice {
     }
 
     /// A number of `range`, each as likely.
-    func int(_ range: ClosedRange<Int>) -> Int { range.lowerBound + Int(next() % UInt64(range.upperBound - range.lowerBound + 1)) }
+    func int(_ range: ClosedRange<Int>) -> Int {
+        range.lowerBound + Int(next() % UInt64(range.upperBound - range.lowerBound + 1))
+    }
 
     func int64(_ range: ClosedRange<Int64>) -> Int64 { Int64(int(Int(range.lowerBound)...Int(range.upperBound))) }
 

@@ -50,13 +50,17 @@ final class Faults {
     private func start(_ instance: String) {
         started += 1
         let process = SimulatedProcess(
-            world, name: "\(instance)#\(started)", instance: instance, version: options.rules[version], rebuilds: accepts,
+            world, name: "\(instance)#\(started)", instance: instance, version: options.rules[version],
+            rebuilds: accepts,
             skew: dice.int64(-50...50))
         processes.removeAll { $0.isDead && $0.fibers.isEmpty }
         processes.append(process)
-        world.trace.note(schedule.now, "\(process.name): starts with rules \(options.rules[version])\(accepts ? ", --rebuild" : "")")
+        world.trace.note(
+            schedule.now, "\(process.name): starts with rules \(options.rules[version])\(accepts ? ", --rebuild" : "")")
         process.start()
-        if !isOver && options.faults.contains(.killAtPoint) && dice.one(in: 2) { process.pointsLeft = dice.int(0...dice.pick([100, 1_000, 6_000])) }
+        if !isOver && options.faults.contains(.killAtPoint) && dice.one(in: 2) {
+            process.pointsLeft = dice.int(0...dice.pick([100, 1_000, 6_000]))
+        }
     }
 
     private func ended(_ process: SimulatedProcess, _ endings: [WorkerEnding]) {
@@ -65,10 +69,14 @@ final class Faults {
             case .stopped, .stoppedUncommitted: break
             case .defect(let text): world.report("a defect: \(text)")
             case .fenced(let text):
-                if !takenOver.contains(process.instance) { world.report("\(process.name) was fenced by nobody: \(text)") }
+                if !takenOver.contains(process.instance) {
+                    world.report("\(process.name) was fenced by nobody: \(text)")
+                }
             case .refused(let text):
                 world.statistics.refusals += 1
-                if !mayRefuse || !text.contains("cannot be recovered") { world.report("\(process.name) refuses without a reason: \(text)") }
+                if !mayRefuse || !text.contains("cannot be recovered") {
+                    world.report("\(process.name) refuses without a reason: \(text)")
+                }
                 if options.rebuilds { accepts = true } else { hasRefused = true }
             }
         }
@@ -83,7 +91,9 @@ final class Faults {
     }
 
     var allAreDead: Bool { alive.isEmpty }
-    var allRun: Bool { wanted.allSatisfy { name in processes.contains { $0.instance == name && !$0.isDead && !$0.isPaused } } }
+    var allRun: Bool {
+        wanted.allSatisfy { name in processes.contains { $0.instance == name && !$0.isDead && !$0.isPaused } }
+    }
 
     /// Nothing goes wrong any more, and what went wrong is mended.
     func heal() {
@@ -243,7 +253,8 @@ final class Faults {
     /// Inputs lose records that were read: only what was read, so that nothing is lost that was not counted.
     private func retain() {
         let cluster = world.cluster
-        for partition in cluster.logs.keys.sorted(by: { $0.description < $1.description }) where options.topics.contains(partition.topic) {
+        for partition in cluster.logs.keys.sorted(by: { $0.description < $1.description })
+        where options.topics.contains(partition.topic) {
             guard let position = cluster.group.committed[partition], dice.one(in: 2) else { continue }
             let log = cluster.log(partition)
             let before = log.start

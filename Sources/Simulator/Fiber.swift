@@ -47,13 +47,17 @@ final class FiberStack {
     private let pointer: OpaquePointer
 
     init() {
-        guard let pointer = rfmd_fiber_new(FiberStack.bytes) else { preconditionFailure("the system has no memory left") }
+        guard let pointer = rfmd_fiber_new(FiberStack.bytes) else {
+            preconditionFailure("the system has no memory left")
+        }
         self.pointer = pointer
     }
 
     deinit { rfmd_fiber_free(pointer) }
 
-    func start(_ entry: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Void, _ argument: UnsafeMutableRawPointer) {
+    func start(
+        _ entry: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Void, _ argument: UnsafeMutableRawPointer
+    ) {
         rfmd_fiber_start(pointer, entry, argument)
     }
 

@@ -25,7 +25,9 @@ final class MutantSource: RecordSource, @unchecked Sendable {
     func release(_ records: ArraySlice<RawRecord>) { real.release(records) }
     func headers(of record: RawRecord) -> [RecordHeader] { real.headers(of: record) }
 
-    func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) throws(TransportFailure) -> Int64? {
+    func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) throws(TransportFailure)
+        -> Int64?
+    {
         let before = records.count
         let end = try real.take(partition, limit: limit, into: &records)
         if mutation == .recordLost && records.count > before && world.dice.one(in: 20) { records.remove(at: before) }
@@ -39,7 +41,9 @@ final class MutantSource: RecordSource, @unchecked Sendable {
     }
 
     func committed(_ partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition: Int64] {
-        if mutation == .unstablePositions { return world.cluster.group.committed.filter { partitions.contains($0.key) } }
+        if mutation == .unstablePositions {
+            return world.cluster.group.committed.filter { partitions.contains($0.key) }
+        }
         return try real.committed(partitions)
     }
 }
@@ -83,13 +87,17 @@ final class MutantSink: TransactionSink, @unchecked Sendable {
 
     /// Leaves out the last message to one of some topics.
     private func forget(_ transaction: inout SealedTransaction, _ isMeant: (String) -> Bool) {
-        guard let place = transaction.messages.lastIndex(where: { isMeant(transaction.topics[$0.topic]) }) else { return }
+        guard let place = transaction.messages.lastIndex(where: { isMeant(transaction.topics[$0.topic]) }) else {
+            return
+        }
         transaction.messages.remove(at: place)
         transaction.tracked = transaction.tracked.map { $0 > place ? $0 - 1 : $0 }
     }
 
     private func shift(_ transaction: inout SealedTransaction, by difference: Int64) {
-        guard !transaction.positions.isEmpty, transaction.positions[0].1 + difference >= 0, world.dice.one(in: 4) else { return }
+        guard !transaction.positions.isEmpty, transaction.positions[0].1 + difference >= 0, world.dice.one(in: 4) else {
+            return
+        }
         transaction.positions[0].1 += difference
     }
 
@@ -98,8 +106,11 @@ final class MutantSink: TransactionSink, @unchecked Sendable {
         var changed = transaction
         let bytes = ByteBuffer(capacity: transaction.bytes.count)
         bytes.append(contentsOf: transaction.bytes)
-        for (index, message) in transaction.messages.enumerated() where transaction.topics[message.topic] == World.outputs.journal {
-            guard let range = message.value, var record = JournalRecord(UnsafeRawBufferPointer(rebasing: transaction.bytes[range])) else { continue }
+        for (index, message) in transaction.messages.enumerated()
+        where transaction.topics[message.topic] == World.outputs.journal {
+            guard let range = message.value,
+                var record = JournalRecord(UnsafeRawBufferPointer(rebasing: transaction.bytes[range]))
+            else { continue }
             let log = world.cluster.log(TopicPartition(topic: World.outputs.journal, partition: message.partition))
             let last = log.committed().last?.entry.value.flatMap { JournalRecord($0) }
             for slice in record.slices.indices { record.slices[slice].endedAt = nil }
@@ -146,7 +157,9 @@ final class MutantHousekeeper: Housekeeper, @unchecked Sendable {
         self.world = world
     }
 
-    func tidy(group: String, shard: Int32, genesis: Digest, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64]) {
+    func tidy(
+        group: String, shard: Int32, genesis: Digest, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64]
+    ) {
         if let newest = offsets.values.max() { world.cluster.log(journal).delete(before: newest) }
         real.tidy(group: group, shard: shard, genesis: genesis, keep: keep, journal: journal, offsets: offsets)
     }

@@ -42,10 +42,14 @@ final class MutantVault: SnapshotVault, @unchecked Sendable {
         return (told, damaged)
     }
 
-    func load(_ identity: SnapshotIdentity, body: (UnsafeRawBufferPointer) throws(SnapshotFailure) -> Void) throws(SnapshotFailure) {
+    func load(_ identity: SnapshotIdentity, body: (UnsafeRawBufferPointer) throws(SnapshotFailure) -> Void)
+        throws(SnapshotFailure)
+    {
         var identity = truth.last { $0.told == identity }?.real ?? identity
         if mutation == .firedAgain {
-            let older = real.list(group: identity.group, shard: identity.shard).usable.last { $0.batch < identity.batch }
+            let older = real.list(group: identity.group, shard: identity.shard).usable.last {
+                $0.batch < identity.batch
+            }
             identity = older ?? identity
         }
         try real.load(identity, body: body)

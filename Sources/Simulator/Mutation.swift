@@ -48,7 +48,8 @@ public enum Mutation: String, CaseIterable, Sendable {
 
     func sink(_ sink: SimulatedSink, _ world: World) -> any TransactionSink {
         switch self {
-        case .commitBeforeFlush, .letterLost, .offsetTooSmall, .offsetTooLarge, .committedAgain, .clockNotJournaled, .laterGeneration,
+        case .commitBeforeFlush, .letterLost, .offsetTooSmall, .offsetTooLarge, .committedAgain, .clockNotJournaled,
+            .laterGeneration,
             .positionsLeftOut:
             MutantSink(sink, self, world)
         default: sink

@@ -64,7 +64,8 @@ final class PartitionLog {
     /// Ends the transaction of a producer here.
     func mark(_ producer: Int, _ fate: LogEntry.Fate, at now: Int64) {
         guard let first = open.removeValue(forKey: producer) else { return }
-        for offset in Int(first)..<entries.count where entries[offset].producer == producer && entries[offset].fate == .open {
+        for offset in Int(first)..<entries.count
+        where entries[offset].producer == producer && entries[offset].fate == .open {
             entries[offset].fate = fate
         }
         var marker = LogEntry(timestamp: now, key: nil, value: nil)
@@ -91,7 +92,9 @@ final class PartitionLog {
     /// Committed records from `offset` on, deleted ones too, up to `limit`.
     func committed(from offset: Int64 = 0, below limit: Int64 = .max) -> [(offset: Int64, entry: LogEntry)] {
         var found: [(offset: Int64, entry: LogEntry)] = []
-        for at in Int(offset)..<max(Int(offset), Int(min(limit, end))) where entries[at].isVisible { found.append((Int64(at), entries[at])) }
+        for at in Int(offset)..<max(Int(offset), Int(min(limit, end))) where entries[at].isVisible {
+            found.append((Int64(at), entries[at]))
+        }
         return found
     }
 

@@ -9,7 +9,8 @@ enum Rulebook {
 
     static func version(_ number: Int, _ options: Options) -> Version {
         let (ladders, warnings) = options.isEventClock ? days(number) : seconds(number)
-        let money = MoneyRules(currency: "CNY", exponent: 2, rates: ["USD": .init(rate: Decimal(coefficient: 71, scale: 1), exponent: 2)])
+        let money = MoneyRules(
+            currency: "CNY", exponent: 2, rates: ["USD": .init(rate: Decimal(coefficient: 71, scale: 1), exponent: 2)])
         let day = CivilTime.millisecondsPerDay
         var mappings = options.topics.map { Mapping.native(topic: $0) }
         for index in mappings.indices where index % 2 == 1 {
@@ -33,7 +34,9 @@ enum Rulebook {
             return (
                 [Presets.fourTierLadders[1]],
                 [
-                    WarningSource(name: "silent", severity: .high, rule: "idle > 20d", cooldown: 10 * CivilTime.millisecondsPerDay),
+                    WarningSource(
+                        name: "silent", severity: .high, rule: "idle > 20d", cooldown: 10 * CivilTime.millisecondsPerDay
+                    ),
                     Presets.fourTierWarnings[0],
                 ]
             )
@@ -45,21 +48,25 @@ enum Rulebook {
             name: "tier",
             rungs: [
                 .init(name: "high_value", rule: "orders(90d) >= 3 && average_order(90d) >= 100"),
-                .init(name: "potential", rule: number == 1 ? "idle < 2s" : "idle < 4s"), .init(name: "lost", rule: "idle >= 7s"),
+                .init(name: "potential", rule: number == 1 ? "idle < 2s" : "idle < 4s"),
+                .init(name: "lost", rule: "idle >= 7s"),
                 .init(name: "ordinary", rule: nil),
             ])
         let lifecycle = LadderSource(
             name: "lifecycle",
             rungs: [
-                .init(name: "prospect", rule: "orders_total == 0"), .init(name: "new", rule: "orders_total == 1 && since_order < 5s"),
+                .init(name: "prospect", rule: "orders_total == 0"),
+                .init(name: "new", rule: "orders_total == 1 && since_order < 5s"),
                 .init(name: "active", rule: "recency < 1 && since_order < 6s"), .init(name: "churned", rule: nil),
             ])
         let slipping = WarningSource(
             name: "slipping", severity: .low, rule: "activity_trend < 0.5 && orders_total >= 1", cooldown: 3 * second)
         let overdue = WarningSource(
-            name: "overdue", severity: .medium, rule: "since_order > 3 * typical_gap && orders_total >= 3", cooldown: 5 * second)
+            name: "overdue", severity: .medium, rule: "since_order > 3 * typical_gap && orders_total >= 3",
+            cooldown: 5 * second)
         let silent = WarningSource(
-            name: "silent", severity: .high, rule: number == 2 ? "idle > 3s && tier != \"lost\"" : "idle > 5s", cooldown: 4 * second)
+            name: "silent", severity: .high, rule: number == 2 ? "idle > 3s && tier != \"lost\"" : "idle > 5s",
+            cooldown: 4 * second)
         switch number {
         case 0: return ([tier, lifecycle], [slipping, overdue, silent])
         case 1:

@@ -147,7 +147,8 @@ private struct TimerHeap {
         var parent = 0
         while true {
             var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < entries.count && entries[child].isBefore(entries[least]) {
+            for child in [2 * parent + 1, 2 * parent + 2]
+            where child < entries.count && entries[child].isBefore(entries[least]) {
                 least = child
             }
             if least == parent { return first.action }

@@ -20,7 +20,8 @@ struct ShardAudit {
         self.versions = versions
         let (version, rules) = try ShardAudit.known(genesis.version, versions)
         engine = Engine(
-            rules: rules, key: genesis.genesis.id.low, emitFrom: genesis.genesis.emitFrom, rebuiltUpTo: genesis.genesis.rebuiltUpTo)
+            rules: rules, key: genesis.genesis.id.low, emitFrom: genesis.genesis.emitFrom,
+            rebuiltUpTo: genesis.genesis.rebuiltUpTo)
         applier = SliceApplier(engine: engine, version: version)
         encoder = EventEncoder(source: World.source, rules: rules, version: genesis.version)
         self.version = genesis.version
@@ -31,19 +32,27 @@ struct ShardAudit {
         }
         for (topic, start) in genesis.genesis.starts {
             let log = world.cluster.log(TopicPartition(topic: topic, partition: genesis.shard))
-            if !log.starts.contains(start) { throw Violation("shard \(genesis.shard): its genesis begins \(topic) at \(start)") }
+            if !log.starts.contains(start) {
+                throw Violation("shard \(genesis.shard): its genesis begins \(topic) at \(start)")
+            }
         }
     }
 
     private static func known(_ digest: Digest, _ versions: [Digest: Version]) throws(Violation) -> (Version, Ruleset) {
-        guard let version = versions[digest] else { throw Violation("the journal names version \(digest.short), which rfm.versions does not hold") }
-        do throws(RulesetProblem) { return (version, try version.ruleset()) } catch { throw Violation("version \(digest.short): \(error)") }
+        guard let version = versions[digest] else {
+            throw Violation("the journal names version \(digest.short), which rfm.versions does not hold")
+        }
+        do throws(RulesetProblem) { return (version, try version.ruleset()) } catch {
+            throw Violation("version \(digest.short): \(error)")
+        }
     }
 
     /// Applies one batch and adds what it must have sent.
     mutating func apply(_ record: JournalRecord, _ expected: inout Expected) throws(Violation) {
         let here = "shard \(record.shard), batch \(record.batch)"
-        if record.genesis != last.genesis || record.batch != last.batch + 1 || !record.follows(last.chain) || record.slices.isEmpty {
+        if record.genesis != last.genesis || record.batch != last.batch + 1 || !record.follows(last.chain)
+            || record.slices.isEmpty
+        {
             throw Violation("\(here) does not follow batch \(last.batch)")
         }
         let (effects, marks) = (ByteBuffer(), ByteBuffer())
@@ -64,9 +73,15 @@ struct ShardAudit {
         let both = ByteBuffer()
         both.append(Digest(of: effects.bytes))
         both.append(Digest(of: marks.bytes))
-        if Digest(of: both.bytes) != record.effects { throw Violation("\(here): other effects than the engine alone has") }
-        if record.clock != engine.clock { throw Violation("\(here): clock \(record.clock ?? -1), expected \(engine.clock ?? -1)") }
-        if record.positions != positions { throw Violation("\(here): positions \(record.positions), expected \(positions)") }
+        if Digest(of: both.bytes) != record.effects {
+            throw Violation("\(here): other effects than the engine alone has")
+        }
+        if record.clock != engine.clock {
+            throw Violation("\(here): clock \(record.clock ?? -1), expected \(engine.clock ?? -1)")
+        }
+        if record.positions != positions {
+            throw Violation("\(here): positions \(record.positions), expected \(positions)")
+        }
         if record.version != version { throw Violation("\(here): version \(record.version.short)") }
         last = record
     }
@@ -91,13 +106,16 @@ struct ShardAudit {
         let partitions = applier.version.mappings.map { TopicPartition(topic: $0.topic, partition: record.shard) }
         for (partition, range) in zip(partitions, slice.ranges) {
             if range.lowerBound != positions[partition.topic] {
-                throw Violation("\(here): \(partition) goes on at \(range.lowerBound), not \(positions[partition.topic] ?? -1)")
+                throw Violation(
+                    "\(here): \(partition) goes on at \(range.lowerBound), not \(positions[partition.topic] ?? -1)")
             }
             positions[partition.topic] = range.upperBound
             heads.append(world.cluster.log(partition).committed(from: range.lowerBound, below: range.upperBound)[...])
             if let endedAt = slice.endedAt { try checkEnd(partition, range.upperBound, endedAt, here) }
         }
-        while let next = heads.indices.filter({ !heads[$0].isEmpty }).min(by: { heads[$0].first!.entry.timestamp < heads[$1].first!.entry.timestamp }) {
+        while let next = heads.indices.filter({ !heads[$0].isEmpty }).min(by: {
+            heads[$0].first!.entry.timestamp < heads[$1].first!.entry.timestamp
+        }) {
             let head = heads[next].removeFirst()
             let disposition = apply(head.offset, head.entry, input: next, slice.reading, record.genesis)
             counts.count(disposition)
@@ -107,13 +125,18 @@ struct ShardAudit {
             marks.append(rejection.reason.rawValue)
             if let limit = record.genesis.rebuiltPositions[partitions[next].topic], head.offset < limit { continue }
             expected.letters[record.shard, default: []]
-                .append(.init(partition: partitions[next], offset: head.offset, entry: head.entry, reason: rejection.reason.name))
+                .append(
+                    .init(
+                        partition: partitions[next], offset: head.offset, entry: head.entry,
+                        reason: rejection.reason.name))
         }
         return counts
     }
 
     /// The clock may move on to an instant only if a broker, asked then or later, named no end beyond what was read.
-    private func checkEnd(_ partition: TopicPartition, _ position: Int64, _ endedAt: Int64, _ here: String) throws(Violation) {
+    private func checkEnd(_ partition: TopicPartition, _ position: Int64, _ endedAt: Int64, _ here: String)
+        throws(Violation)
+    {
         let log = world.cluster.log(partition)
         let holds = (world.answers[partition] ?? []).contains { answer in
             answer.askedAt >= endedAt && (log.next(from: position) ?? .max) >= answer.offset
@@ -121,9 +144,13 @@ struct ShardAudit {
         if !holds { throw Violation("\(here): nobody said that \(partition) was read to its end at \(endedAt)") }
     }
 
-    private func apply(_ offset: Int64, _ entry: LogEntry, input: Int, _ reading: Int64, _ genesis: Genesis) -> Disposition {
+    private func apply(_ offset: Int64, _ entry: LogEntry, input: Int, _ reading: Int64, _ genesis: Genesis)
+        -> Disposition
+    {
         var context = RecordContext(input: input, key: entry.key, timestamp: entry.timestamp, reading: reading)
-        if let limit = genesis.rebuiltPositions[applier.version.mappings[input].topic] { context.wasSentBefore = offset < limit }
+        if let limit = genesis.rebuiltPositions[applier.version.mappings[input].topic] {
+            context.wasSentBefore = offset < limit
+        }
         context.isBackfill = entry.headers.contains { $0.name == "rfm-backfill" }
         return applier.apply(entry.value, context)
     }
@@ -132,12 +159,14 @@ struct ShardAudit {
     private func take(_ record: JournalRecord, _ position: inout Int, _ expected: inout Expected) throws(Violation) {
         let prefix = Array("\(record.genesis.id)-\(record.shard)-\(record.batch)-".utf8)
         try ShardAudit.eachEvent(engine, encoder, prefix, &position) { topic, key, value in
-            expected.events[TopicPartition(topic: topic, partition: record.shard), default: []].append(.init(key: key, value: value))
+            expected.events[TopicPartition(topic: topic, partition: record.shard), default: []].append(
+                .init(key: key, value: value))
         }
     }
 
     private static func eachEvent(
-        _ engine: Engine, _ encoder: EventEncoder, _ prefix: [UInt8], _ position: inout Int, _ body: (String, [UInt8], [UInt8]) -> Void
+        _ engine: Engine, _ encoder: EventEncoder, _ prefix: [UInt8], _ position: inout Int,
+        _ body: (String, [UInt8], [UInt8]) -> Void
     ) throws(Violation) {
         let text = ByteBuffer()
         do throws(ByteReader.Damaged) {
@@ -149,7 +178,8 @@ struct ShardAudit {
                 position += 1
                 let name = String(decoding: effect.name, as: UTF8.self)
                 body(
-                    effect.kind == .rungChanged ? World.outputs.topic(ofLadder: name) : World.outputs.warnings, [UInt8](effect.customer), text.array)
+                    effect.kind == .rungChanged ? World.outputs.topic(ofLadder: name) : World.outputs.warnings,
+                    [UInt8](effect.customer), text.array)
             }
         } catch { throw Violation("the engine's effects cannot be read") }
     }
@@ -170,10 +200,12 @@ struct ShardAudit {
         }
         engine.finishSlice(advancingTo: nil)
         guard
-            (try? ShardAudit.eachEvent(engine, EventEncoder(source: World.source, rules: rules, version: last.version), [], &position, { topic, key, value in
-                let text = String(decoding: value, as: UTF8.self)
-                decisions[topic, default: [:]][key, default: []].append(text.dropFirst(27).drop { $0 != "\"" })
-            })) != nil
+            (try? ShardAudit.eachEvent(
+                engine, EventEncoder(source: World.source, rules: rules, version: last.version), [], &position,
+                { topic, key, value in
+                    let text = String(decoding: value, as: UTF8.self)
+                    decisions[topic, default: [:]][key, default: []].append(text.dropFirst(27).drop { $0 != "\"" })
+                })) != nil
         else { return [:] }
         return decisions
     }
@@ -182,9 +214,12 @@ struct ShardAudit {
     static func restore(
         _ identity: SnapshotIdentity, _ record: JournalRecord, _ versions: [Digest: Version], _ vault: any SnapshotVault
     ) -> Result<Engine, SnapshotFailure> {
-        guard let (_, rules) = try? known(record.version, versions) else { return .failure(.damaged(file: "", reason: "its version is not known")) }
+        guard let (_, rules) = try? known(record.version, versions) else {
+            return .failure(.damaged(file: "", reason: "its version is not known"))
+        }
         let engine = Engine(
-            rules: rules, key: record.genesis.id.low, emitFrom: record.genesis.emitFrom, rebuiltUpTo: record.genesis.rebuiltUpTo)
+            rules: rules, key: record.genesis.id.low, emitFrom: record.genesis.emitFrom,
+            rebuiltUpTo: record.genesis.rebuiltUpTo)
         var hasHeader = false
         do throws(SnapshotFailure) {
             try vault.load(identity) { (chunk: UnsafeRawBufferPointer) throws(SnapshotFailure) in
@@ -198,7 +233,9 @@ struct ShardAudit {
                     try engine.restoreHeader(UnsafeRawBufferPointer(rebasing: chunk.dropFirst(16)), oldRules: old)
                 } catch { throw .damaged(file: "", reason: error.reason) }
             }
-            do throws(Engine.DamagedState) { try engine.finishRestore() } catch { throw .damaged(file: "", reason: error.reason) }
+            do throws(Engine.DamagedState) { try engine.finishRestore() } catch {
+                throw .damaged(file: "", reason: error.reason)
+            }
         } catch { return .failure(error) }
         return .success(engine)
     }

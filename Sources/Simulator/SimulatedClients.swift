@@ -53,7 +53,9 @@ final class Link {
             if cluster.isAway || process.isCutOff { return again() }
             if call.value == nil { call.value = body() }
             schedule.after(dice.delay(self.world.options.latency)) {
-                if process.cannotReachBrokers || call.loss == .answer || dice.chance(self.world.lostAnswers) { return again() }
+                if process.cannotReachBrokers || call.loss == .answer || dice.chance(self.world.lostAnswers) {
+                    return again()
+                }
                 call.isAnswered = true
                 schedule.wake(fiber)
             }
@@ -103,7 +105,9 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
             case .produce(let partition, let indexes):
                 let (cluster, id, epoch) = (world.cluster, id, epoch)
                 let batch = indexes.map { entries[$0] }
-                guard let done = try ask("produce", { cluster.produce(id, epoch, partition, batch) }) else { return try giveUp(indexes) }
+                guard let done = try ask("produce", { cluster.produce(id, epoch, partition, batch) }) else {
+                    return try giveUp(indexes)
+                }
                 for (index, offset) in zip(indexes, done) { offsets[index] = offset }
             case .positions: try sendPositions(transaction)
             }
@@ -116,7 +120,9 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
 
     private func copies(_ transaction: SealedTransaction) -> [LogEntry] {
         let arena = world.cluster.arena
-        let part = { (range: Range<Int>?) in range.map { arena.keep(UnsafeRawBufferPointer(rebasing: transaction.bytes[$0])) } }
+        let part = { (range: Range<Int>?) in
+            range.map { arena.keep(UnsafeRawBufferPointer(rebasing: transaction.bytes[$0])) }
+        }
         return transaction.messages.map { message in
             LogEntry(
                 timestamp: message.timestamp ?? world.schedule.now, key: part(message.key), value: part(message.value),
@@ -142,13 +148,17 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
     }
 
     private func sendPositions(_ transaction: SealedTransaction) throws(TransportFailure) {
-        guard let membership = transaction.membership as? SimulatedMembership else { throw .fatal("not a membership of the simulation") }
+        guard let membership = transaction.membership as? SimulatedMembership else {
+            throw .fatal("not a membership of the simulation")
+        }
         let (cluster, id, epoch) = (world.cluster, id, epoch)
         _ = try ask("send positions") { cluster.send(id, epoch, transaction.positions, membership) }
     }
 
     /// nil if the broker finds a message too large. No answer in time leaves it open whether it was done.
-    private func ask<Value>(_ what: String, loss: Link.Loss = .none, _ body: @escaping () -> SimulatedCluster.Answer<Value>)
+    private func ask<Value>(
+        _ what: String, loss: Link.Loss = .none, _ body: @escaping () -> SimulatedCluster.Answer<Value>
+    )
         throws(TransportFailure) -> Value?
     {
         let until = world.schedule.now + world.cluster.transactionMilliseconds
@@ -221,7 +231,10 @@ final class SimulatedReader: LogReader, @unchecked Sendable {
                 if position >= log.end { break }
                 let entry = log.entries[Int(position)]
                 if entry.isVisible {
-                    try body(RawRecord(offset: position, timestamp: entry.timestamp, key: entry.key, value: entry.value, message: nil))
+                    try body(
+                        RawRecord(
+                            offset: position, timestamp: entry.timestamp, key: entry.key, value: entry.value,
+                            message: nil))
                     left -= 1
                 }
                 position += 1
@@ -246,7 +259,9 @@ final class SimulatedHousekeeper: Housekeeper, @unchecked Sendable {
         lane = SimulatedLane("\(process.name) trimmer", world, process)
     }
 
-    func tidy(group: String, shard: Int32, genesis: Digest, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64]) {
+    func tidy(
+        group: String, shard: Int32, genesis: Digest, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64]
+    ) {
         lane.run { [unowned self] in
             let oldest = vault.prune(group: group, shard: shard, keep: keep) { identity in
                 identity.journalRecord.withUnsafeBytes { JournalRecord($0)?.genesis.id } == genesis

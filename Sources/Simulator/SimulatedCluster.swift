@@ -105,7 +105,9 @@ final class SimulatedCluster {
     func produce(_ id: String, _ epoch: Int, _ partition: TopicPartition, _ messages: [LogEntry]) -> Answer<[Int64]> {
         switch open(id, epoch) {
         case .done(let state):
-            if letters == partition.topic && messages.contains(where: { $0.value?.count ?? 0 > messageBytes }) { return .tooLarge }
+            if letters == partition.topic && messages.contains(where: { $0.value?.count ?? 0 > messageBytes }) {
+                return .tooLarge
+            }
             let log = log(partition)
             if !state.logs.contains(where: { $0 === log }) { state.logs.append(log) }
             return .done(messages.map { log.append($0, producer: state.producer) })
@@ -117,7 +119,9 @@ final class SimulatedCluster {
     }
 
     /// TxnOffsetCommit.
-    func send(_ id: String, _ epoch: Int, _ positions: [(TopicPartition, Int64)], _ membership: SimulatedMembership) -> Answer<Void> {
+    func send(_ id: String, _ epoch: Int, _ positions: [(TopicPartition, Int64)], _ membership: SimulatedMembership)
+        -> Answer<Void>
+    {
         switch open(id, epoch) {
         case .done(let state):
             if let problem = group.problem(of: membership) { return .refused(problem) }

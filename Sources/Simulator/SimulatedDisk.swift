@@ -104,7 +104,9 @@ final class SimulatedDisk: @unchecked Sendable {
 
     /// What a process held open is closed.
     func forget(_ process: SimulatedProcess) {
-        for (number, handle) in handles.sorted(by: { $0.key < $1.key }) where handle.process === process { close(number) }
+        for (number, handle) in handles.sorted(by: { $0.key < $1.key }) where handle.process === process {
+            close(number)
+        }
     }
 
     private static func apply(_ change: NameChange, to names: inout [String: File]) {
@@ -135,7 +137,9 @@ final class SimulatedDisk: @unchecked Sendable {
         calls.makeFolder = { _ in SimulatedDisk.fail(EEXIST) }
         calls.checkFolder = { _ in 0 }
         calls.advise = { _, _ in }
-        calls.open = { [self, unowned process] path, flags, _ in enter(process) ? open(name(path), flags, process) : SimulatedDisk.fail(EIO) }
+        calls.open = { [self, unowned process] path, flags, _ in
+            enter(process) ? open(name(path), flags, process) : SimulatedDisk.fail(EIO)
+        }
         calls.close = { [self] in close($0) }
         calls.status = { [self] number in
             guard let file = handles[number]?.file else { return nil }
@@ -149,9 +153,12 @@ final class SimulatedDisk: @unchecked Sendable {
             return part.count
         }
         calls.write = { [self, unowned process] number, bytes, count in
-            enter(process) ? write(number, UnsafeRawBufferPointer(start: bytes, count: count)) : Int(SimulatedDisk.fail(EIO))
+            enter(process)
+                ? write(number, UnsafeRawBufferPointer(start: bytes, count: count)) : Int(SimulatedDisk.fail(EIO))
         }
-        calls.sync = { [self, unowned process] number in enter(process) ? sync(number, process) : SimulatedDisk.fail(EIO) }
+        calls.sync = { [self, unowned process] number in
+            enter(process) ? sync(number, process) : SimulatedDisk.fail(EIO)
+        }
         calls.rename = { [self, unowned process] from, to in
             guard enter(process) else { return SimulatedDisk.fail(EIO) }
             guard names[name(from)] != nil else { return SimulatedDisk.fail(ENOENT) }

@@ -67,7 +67,9 @@ final class SimulatedGroup {
                 // A static member that comes back: whoever had the name before is fenced.
                 lastID += 1
                 member.id = lastID
-                if let old = member.client, old !== client, old.isJoining { schedule.after(dice.delay(40)) { old.replaced() } }
+                if let old = member.client, old !== client, old.isJoining {
+                    schedule.after(dice.delay(40)) { old.replaced() }
+                }
                 member.client = client
             }
             client.member = member.id
@@ -133,7 +135,9 @@ final class SimulatedGroup {
             generation += 1
             deal()
             schedule.trace.note(
-                schedule.now, "group: generation \(generation): " + members.map { "\($0.instance) \($0.assignment.count)" }.joined(separator: ", "))
+                schedule.now,
+                "group: generation \(generation): "
+                    + members.map { "\($0.instance) \($0.assignment.count)" }.joined(separator: ", "))
             for member in members {
                 member.seenAt = schedule.now
                 answer(member)
@@ -150,7 +154,9 @@ final class SimulatedGroup {
             var next: Int32 = 0
             for (place, member) in subscribed.enumerated() {
                 let share = count / Int32(subscribed.count) + (place < Int(count) % subscribed.count ? 1 : 0)
-                for index in next..<next + share { member.assignment.append(TopicPartition(topic: topic, partition: index)) }
+                for index in next..<next + share {
+                    member.assignment.append(TopicPartition(topic: topic, partition: index))
+                }
                 next += share
             }
         }

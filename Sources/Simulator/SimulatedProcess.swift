@@ -84,7 +84,8 @@ final class SimulatedProcess: @unchecked Sendable {
         let mutated = world.mutation?.vault(vault, world) ?? vault
         let housekeeper = SimulatedHousekeeper(world, self, vault: vault)
         for number in 0..<world.options.workers {
-            let worker = Worker(options(number), ports(number, mutated, world.mutation?.housekeeper(housekeeper, world) ?? housekeeper))
+            let worker = Worker(
+                options(number), ports(number, mutated, world.mutation?.housekeeper(housekeeper, world) ?? housekeeper))
             workers.append(worker)
             world.schedule.start("\(name) worker \(number)", self) { [unowned self] in
                 worker.live()
@@ -191,7 +192,8 @@ private struct Observer: WorkerObserver, @unchecked Sendable {
         case .assigned(let shards): "shards " + shards.map { String($0) }.joined(separator: ", ")
         case .revoked(let lost): lost ? "lost its shards" : "gave up its shards"
         case .assignmentUnusable(let missing): "cannot use an assignment without \(missing)"
-        case .recovered(let shard, let point, let batches): "shard \(shard) recovered from \(text(point)), \(batches) batches to apply again"
+        case .recovered(let shard, let point, let batches):
+            "shard \(shard) recovered from \(text(point)), \(batches) batches to apply again"
         case .live(let shard, let batch): "shard \(shard) is live after batch \(batch)"
         case .rebuilt(let shard, let lost): "shard \(shard) begins anew: \(lost)"
         case .versionInForce(let shard, let version): "shard \(shard) has version \(version)"

@@ -154,7 +154,9 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
         guard !isLost, state == .joining, member == self.member else { return }
         state = .member
         self.generation = generation
-        push(.assigned(assigned, membership: SimulatedMembership(instance: instance, member: member, generation: generation)))
+        push(
+            .assigned(
+                assigned, membership: SimulatedMembership(instance: instance, member: member, generation: generation)))
     }
 
     func assign(_ positions: [TopicPartition: Int64]) throws(TransportFailure) {
@@ -165,7 +167,10 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
         answers = [:]
         assignment += 1
         schedule.trace.note(
-            schedule.now, "\(instance): reads " + positions.sorted { $0.key.description < $1.key.description }.map { "\($0.key)@\($0.value)" }.joined(separator: " "))
+            schedule.now,
+            "\(instance): reads "
+                + positions.sorted { $0.key.description < $1.key.description }.map { "\($0.key)@\($0.value)" }.joined(
+                    separator: " "))
         ring()
     }
 
@@ -208,7 +213,9 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
 
     // MARK: Records
 
-    func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) throws(TransportFailure) -> Int64? {
+    func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) throws(TransportFailure)
+        -> Int64?
+    {
         process.point("take")
         if isLost { throw .fatal("killed") }
         guard var next = positions[partition], !process.cannotReachBrokers, !world.dice.one(in: 8) else { return nil }

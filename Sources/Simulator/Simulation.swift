@@ -34,7 +34,8 @@ public enum Simulation {
         var statistics = world.statistics
         statistics.seeds = 1
         statistics.steps = world.schedule.steps
-        let outcome = Outcome(seed: seed, problems: world.problems, digest: world.trace.digest.description, statistics: statistics)
+        let outcome = Outcome(
+            seed: seed, problems: world.problems, digest: world.trace.digest.description, statistics: statistics)
         run.dispose()
         return outcome
     }
@@ -72,16 +73,22 @@ public enum Simulation {
             let limit = healed + mostQuietMilliseconds
             let caughtUp = goOn(until: limit) { faults.hasRefused || isCaughtUp }
             if faults.hasRefused { return finish(refused: true) }
-            if !caughtUp { return report("not caught up \(schedule.now - healed) ms after the last fault: \(standing)") }
+            if !caughtUp {
+                return report("not caught up \(schedule.now - healed) ms after the last fault: \(standing)")
+            }
             // Silence: what comes due must fire without an input.
             let began = schedule.now
             _ = goOn(until: schedule.now + world.options.agreement + 6_000) { false }
-            if !goOn(until: limit + 60_000, { isCaughtUp }) { return report("not caught up after a silence: \(standing)") }
+            if !goOn(until: limit + 60_000, { isCaughtUp }) {
+                return report("not caught up after a silence: \(standing)")
+            }
             // Who finds itself fenced by a twin that is gone asks around for a while, and commits nothing meanwhile.
             let wasFenced = !faults.takenOver.isEmpty && world.lastReset > began
             let silent = schedule.now
             faults.stopAll()
-            if !goOn(until: silent + 120_000, { faults.allAreDead }) { return report("no orderly stop within \(schedule.now - silent) ms") }
+            if !goOn(until: silent + 120_000, { faults.allAreDead }) {
+                return report("no orderly stop within \(schedule.now - silent) ms")
+            }
             finish(refused: false, silent: wasFenced ? began : silent)
         }
 
@@ -112,14 +119,21 @@ public enum Simulation {
         /// The group's position, or the journal's if that one has expired.
         private func position(_ partition: TopicPartition) -> Int64? {
             if let position = world.cluster.group.committed[partition] { return position }
-            let journal = world.cluster.log(TopicPartition(topic: World.outputs.journal, partition: partition.partition))
-            guard let last = journal.entries.last(where: { $0.isVisible })?.value, let record = JournalRecord(last) else { return nil }
+            let journal = world.cluster.log(
+                TopicPartition(topic: World.outputs.journal, partition: partition.partition))
+            guard let last = journal.entries.last(where: { $0.isVisible })?.value, let record = JournalRecord(last)
+            else { return nil }
             return record.positions[partition.topic]
         }
 
         private var standing: String {
-            inputs.map { "\($0.partition) \(world.cluster.group.committed[$0.partition] ?? -1) of \($0.start)...\($0.stable)/\($0.end)" }
-                .joined(separator: ", ") + "; " + faults.processes.map { "\($0.name) \($0.isDead ? "dead" : $0.workers.map { $0.status.phase.rawValue }.description)" }.joined(separator: ", ")
+            inputs.map {
+                "\($0.partition) \(world.cluster.group.committed[$0.partition] ?? -1) of \($0.start)...\($0.stable)/\($0.end)"
+            }
+            .joined(separator: ", ") + "; "
+                + faults.processes.map {
+                    "\($0.name) \($0.isDead ? "dead" : $0.workers.map { $0.status.phase.rawValue }.description)"
+                }.joined(separator: ", ")
         }
 
         /// What refers to each other lets go: fibers come down first.

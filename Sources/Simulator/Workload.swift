@@ -73,7 +73,8 @@ final class Workload {
         let arena = world.cluster.arena
         log.append(
             LogEntry(
-                timestamp: timestamp, key: record.key.map { arena.keep(Array($0.utf8)) }, value: record.value.map { arena.keep(Array($0.utf8)) },
+                timestamp: timestamp, key: record.key.map { arena.keep(Array($0.utf8)) },
+                value: record.value.map { arena.keep(Array($0.utf8)) },
                 headers: record.headers), producer: producer)
         return log
     }
@@ -85,11 +86,14 @@ final class Workload {
         let number = made
         let customer = "c\(min(dice.int(1...world.options.customers), dice.int(1...world.options.customers)))"
         let topic = dice.pick(world.options.topics)
-        if world.options.isEventClock { eventTime += dice.int64(0...dice.pick([3_600_000, 40 * 3_600_000, 900 * 3_600_000])) }
+        if world.options.isEventClock {
+            eventTime += dice.int64(0...dice.pick([3_600_000, 40 * 3_600_000, 900 * 3_600_000]))
+        }
         let now = world.options.isEventClock ? eventTime : world.schedule.now - dice.int64(0...dice.pick([20, 2_000]))
         switch dice.int(0...99) {
         case 0..<40: return purchase(topic, customer, number, at: now)
-        case 40..<45: return purchase(topic, customer, number, at: now - dice.int64(0...100 * CivilTime.millisecondsPerDay))
+        case 40..<45:
+            return purchase(topic, customer, number, at: now - dice.int64(0...100 * CivilTime.millisecondsPerDay))
         case 45..<55 where !recent.isEmpty: return refund(number, at: now)
         case 55..<62 where !recent.isEmpty:
             let old = dice.pick(recent)
@@ -98,7 +102,9 @@ final class Workload {
         default:
             var record = Record(
                 topic: topic, key: customer,
-                value: "{\"type\":\"click\",\"event_id\":\"e\(number)\",\"customer_id\":\"\(customer)\",\"occurred_at\":\"\(CivilTime.text(now))\"}")
+                value:
+                    "{\"type\":\"click\",\"event_id\":\"e\(number)\",\"customer_id\":\"\(customer)\",\"occurred_at\":\"\(CivilTime.text(now))\"}"
+            )
             if dice.one(in: 12) { record.headers = [RecordHeader(name: "rfm-backfill", value: nil)] }
             return record
         }
@@ -110,7 +116,11 @@ final class Workload {
         let json =
             "{\"type\":\"purchase\",\"event_id\":\"e\(number)\",\"customer_id\":\"\(customer)\",\"order_id\":\"\(order)\",\(currency)"
             + "\"amount\":\"\(dice.int(0...300)).\(dice.int(10...99))\",\"occurred_at\":\"\(CivilTime.text(occurred))\"}"
-        if recent.count < 40 { recent.append((customer, order, json, topic)) } else { recent[dice.int(0...39)] = (customer, order, json, topic) }
+        if recent.count < 40 {
+            recent.append((customer, order, json, topic))
+        } else {
+            recent[dice.int(0...39)] = (customer, order, json, topic)
+        }
         return Record(topic: topic, key: customer, value: json)
     }
 
@@ -120,7 +130,8 @@ final class Workload {
         let amount = dice.one(in: 2) ? "" : "\"amount\":\"\(dice.int(0...200)).00\","
         return Record(
             topic: dice.one(in: 3) ? dice.pick(world.options.topics) : old.topic, key: old.customer,
-            value: "{\"type\":\"refund\",\"event_id\":\"e\(number)\",\"customer_id\":\"\(old.customer)\",\"order_id\":\"\(order)\",\(amount)"
+            value:
+                "{\"type\":\"refund\",\"event_id\":\"e\(number)\",\"customer_id\":\"\(old.customer)\",\"order_id\":\"\(order)\",\(amount)"
                 + "\"occurred_at\":\"\(CivilTime.text(occurred))\"}")
     }
 
@@ -131,7 +142,9 @@ final class Workload {
         switch dice.int(0...6) {
         case 0: return Record(topic: topic, key: customer, value: "{\"type\":\"purchase\",")
         case 1: return Record(topic: topic, key: customer, value: nil)
-        case 2: return Record(topic: topic, key: customer, value: "{\"type\":\"newsletter\",\"customer_id\":\"\(customer)\"}")
+        case 2:
+            return Record(
+                topic: topic, key: customer, value: "{\"type\":\"newsletter\",\"customer_id\":\"\(customer)\"}")
         case 3: return Record(topic: topic, key: customer, value: click("x" + customer, occurred, ""))
         case 4:
             return Record(

@@ -8,7 +8,8 @@ final class World: @unchecked Sendable {
     static let group = "shop"
     static let source = "/rfmd/simulated/shop"
     static let outputs = OutputTopics(
-        ladders: [:], warnings: "rfm.churn-warnings", deadLetters: "rfm.dead-letters", journal: "rfm.journal", versions: "rfm.versions")
+        ladders: [:], warnings: "rfm.churn-warnings", deadLetters: "rfm.dead-letters", journal: "rfm.journal",
+        versions: "rfm.versions")
     static let eventTopics = ["rfm.tier-changes", "rfm.lifecycle-changes", "rfm.value-changes", "rfm.churn-warnings"]
     /// True time begins 20 s before midnight, so that a day ends in most runs.
     private static let begin: Int64 = 1_772_409_580_000
@@ -62,7 +63,9 @@ final class World: @unchecked Sendable {
             for index in 0..<options.shards { inputs.append(TopicPartition(topic: topic, partition: index)) }
         }
         for partition in inputs {
-            cluster.log(partition).onStable = { [unowned self] in for source in sources { source.noteArrival(partition) } }
+            cluster.log(partition).onStable = { [unowned self] in
+                for source in sources { source.noteArrival(partition) }
+            }
         }
         keepSessions()
     }
@@ -175,7 +178,8 @@ public struct Statistics: Sendable {
 
     public mutating func add(_ other: Statistics) {
         let fields: [WritableKeyPath<Statistics, Int>] = [
-            \.seeds, \.steps, \.records, \.events, \.letters, \.batches, \.kills, \.resets, \.fromSnapshot, \.fromGenesis, \.fromMemory,
+            \.seeds, \.steps, \.records, \.events, \.letters, \.batches, \.kills, \.resets, \.fromSnapshot,
+            \.fromGenesis, \.fromMemory,
             \.replayed, \.snapshots, \.unusable, \.rebuilds, \.refusals, \.jumps, \.versions,
         ]
         for field in fields { self[keyPath: field] += other[keyPath: field] }

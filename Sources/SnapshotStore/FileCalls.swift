@@ -46,7 +46,8 @@ package struct FileCalls: Sendable {
     private static func systemStatus(_ descriptor: Int32) -> FileStatus? {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return nil }
-        return FileStatus(size: Int(status.st_size), modified: status.st_mtim.tv_sec, isFile: status.st_mode & S_IFMT == S_IFREG)
+        return FileStatus(
+            size: Int(status.st_size), modified: status.st_mtim.tv_sec, isFile: status.st_mode & S_IFMT == S_IFREG)
     }
 
     private static func systemCheckFolder(_ path: String) -> Int32 {

@@ -28,7 +28,8 @@ final class BatchWriter {
 
     func transaction(_ membership: any Membership) -> SealedTransaction {
         SealedTransaction(
-            topics: names, bytes: bytes.bytes, messages: messages, headers: headers, positions: positions, membership: membership,
+            topics: names, bytes: bytes.bytes, messages: messages, headers: headers, positions: positions,
+            membership: membership,
             tracked: journals)
     }
 
@@ -43,7 +44,8 @@ final class BatchWriter {
         events = 0
         for version in batch.versions {
             add(
-                topics.versions, partition: 0, key: Array("\(Version.kind):\(version.digest)".utf8), value: version.bytes, headers: 0)
+                topics.versions, partition: 0, key: Array("\(Version.kind):\(version.digest)".utf8),
+                value: version.bytes, headers: 0)
         }
         for part in batch.parts {
             writeEvents(part, batch.encoders)
@@ -69,7 +71,8 @@ final class BatchWriter {
     private func add(_ topic: String, partition: Int32, key: [UInt8]?, value: [UInt8]?, headers: Int) {
         messages.append(
             OutputMessage(
-                topic: topicNumber(topic), partition: partition, key: key.map(append), value: value.map(append), headers: headers))
+                topic: topicNumber(topic), partition: partition, key: key.map(append), value: value.map(append),
+                headers: headers))
     }
 
     /// Where the events of one ladder or warning go.
@@ -84,12 +87,16 @@ final class BatchWriter {
         let prefix = Array("\(part.genesis)-\(part.shard)-\(part.batch)-".utf8)
         var position = 0
         for (number, section) in part.sections.enumerated() {
-            guard let encoder = encoders[section.version] else { preconditionFailure("a batch knows the versions of its effects") }
+            guard let encoder = encoders[section.version] else {
+                preconditionFailure("a batch knows the versions of its effects")
+            }
             let end = number + 1 < part.sections.count ? part.sections[number + 1].from : part.effects.count
             // Few names: found by comparing, once a section and name.
             var topicNumbers: [TopicNumber] = []
             while reader.offset < end {
-                guard let effect = try? reader.readEffect() else { preconditionFailure("the engine's own effects are whole") }
+                guard let effect = try? reader.readEffect() else {
+                    preconditionFailure("the engine's own effects are whole")
+                }
                 write(effect, prefix, position, encoder, part.shard, &topicNumbers)
                 position += 1
             }
@@ -106,7 +113,8 @@ final class BatchWriter {
         if let known = topicNumbers.first(where: { $0.isLadder == isLadder && $0.name.elementsEqual(effect.name) }) {
             number = known.number
         } else {
-            number = topicNumber(isLadder ? topics.topic(ofLadder: String(decoding: effect.name, as: UTF8.self)) : topics.warnings)
+            number = topicNumber(
+                isLadder ? topics.topic(ofLadder: String(decoding: effect.name, as: UTF8.self)) : topics.warnings)
             topicNumbers.append(TopicNumber(isLadder: isLadder, name: effect.name, number: number))
         }
         let keyStart = bytes.count
@@ -129,8 +137,10 @@ final class BatchWriter {
 
     private static func binaryHeaders(_ effect: Effect, id: String, _ encoder: EventEncoder) -> [RecordHeader] {
         [
-            ("ce_specversion", "1.0"), ("ce_id", id), ("ce_source", encoder.source), ("ce_type", encoder.type(of: effect)),
-            ("ce_time", CivilTime.text(effect.decidedAt)), ("ce_subject", String(decoding: effect.customer, as: UTF8.self)),
+            ("ce_specversion", "1.0"), ("ce_id", id), ("ce_source", encoder.source),
+            ("ce_type", encoder.type(of: effect)),
+            ("ce_time", CivilTime.text(effect.decidedAt)),
+            ("ce_subject", String(decoding: effect.customer, as: UTF8.self)),
             ("ce_partitionkey", String(decoding: effect.customer, as: UTF8.self)), ("content-type", "application/json"),
         ].map { RecordHeader(name: $0.0, value: Array($0.1.utf8)) }
     }
@@ -147,8 +157,10 @@ final class BatchWriter {
     private static func errorHeaders(_ letter: DeadLetter) -> [RecordHeader] {
         let reason = letter.rejection.reason.name
         let headers: [(String, String)] = [
-            ("topic", letter.source.topic), ("partition", String(letter.source.partition)), ("offset", String(letter.offset)),
-            ("timestamp", letter.timestamp.map { String($0) } ?? ""), ("connector.name", "rfmd"), ("task.id", String(letter.source.partition)),
+            ("topic", letter.source.topic), ("partition", String(letter.source.partition)),
+            ("offset", String(letter.offset)),
+            ("timestamp", letter.timestamp.map { String($0) } ?? ""), ("connector.name", "rfmd"),
+            ("task.id", String(letter.source.partition)),
             ("stage", "VALUE_CONVERTER"), ("class.name", "rfmd"), ("exception.class.name", reason),
             ("exception.message", letter.rejection.message), ("reason", reason),
         ]
@@ -172,7 +184,9 @@ final class BatchWriter {
             messages[index].value = append(Array(note.utf8))
             messages[index].key = letter.key.flatMap { $0.count > 65_536 ? nil : append($0) }
             headers.append(
-                BatchWriter.errorHeaders(letter) + [RecordHeader(name: "__rfmd.errors.truncated", value: Array("true".utf8))])
+                BatchWriter.errorHeaders(letter) + [
+                    RecordHeader(name: "__rfmd.errors.truncated", value: Array("true".utf8))
+                ])
             messages[index].headers = headers.count - 1
             letterMessages[index]?.value = nil
         }

@@ -86,7 +86,8 @@ final class Committer: @unchecked Sendable {
 
     /// `wake` is called from the lane when a result is there.
     init(
-        sink: any TransactionSink, lane: any Lane, topics: OutputTopics, format: EventEncoder.Format, wake: @escaping @Sendable () -> Void
+        sink: any TransactionSink, lane: any Lane, topics: OutputTopics, format: EventEncoder.Format,
+        wake: @escaping @Sendable () -> Void
     ) {
         self.sink = sink
         self.lane = lane
@@ -162,7 +163,10 @@ final class Committer: @unchecked Sendable {
                 return .committed(report)
             case .refused(let messages):
                 let count = writer.truncate(messages)
-                guard count > 0 else { throw .fatal("the broker refuses an event or a journal record for its size: raise max.message.bytes") }
+                guard count > 0 else {
+                    throw .fatal(
+                        "the broker refuses an event or a journal record for its size: raise max.message.bytes")
+                }
                 truncated += count
             }
         }

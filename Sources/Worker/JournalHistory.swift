@@ -28,9 +28,11 @@ struct JournalHistory {
             let (first, end) = try reader.range(of: partition)
             history.end = end
             var isEmpty = true
-            try reader.read(partition, from: first, end: end, progress: progress) { (raw: RawRecord) throws(TransportFailure) in
+            try reader.read(partition, from: first, end: end, progress: progress) {
+                (raw: RawRecord) throws(TransportFailure) in
                 isEmpty = false
-                guard let value = raw.value, let record = JournalRecord(value), record.shard == partition.partition else {
+                guard let value = raw.value, let record = JournalRecord(value), record.shard == partition.partition
+                else {
                     damaged = damaged ?? raw.offset
                     return
                 }
@@ -41,7 +43,8 @@ struct JournalHistory {
             history.wasNeverCommitted = isEmpty && first == 0
         } catch { throw .transport(error) }
         if let damaged {
-            throw .refused("\(partition), offset \(damaged): this is no journal record of rfmd; the topic must be rfmd's own")
+            throw .refused(
+                "\(partition), offset \(damaged): this is no journal record of rfmd; the topic must be rfmd's own")
         }
         try history.checkChain(partition)
         return history
@@ -52,7 +55,8 @@ struct JournalHistory {
             if entry.record.batch == before.record.batch + 1 && entry.record.follows(before.record.chain) { continue }
             throw .refused(
                 "\(partition), offset \(entry.offset): batch \(entry.record.batch) does not follow batch \(before.record.batch); "
-                    + "the journal was changed or is written by two groups: give each group a journal of its own (outputs.topics.journal)")
+                    + "the journal was changed or is written by two groups: give each group a journal of its own (outputs.topics.journal)"
+            )
         }
     }
 

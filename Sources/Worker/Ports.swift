@@ -110,7 +110,8 @@ package protocol RecordSource: AnyObject {
     var wake: @Sendable () -> Void { get }
     /// Moves at most `limit` records that have arrived for `partition` to the end of `records`, in offset order, without
     /// waiting. Returns the position if the end of the partition was reached behind them (control records included).
-    func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) throws(TransportFailure) -> Int64?
+    func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) throws(TransportFailure)
+        -> Int64?
     /// Frees the memory of records that `take` gave out.
     func release(_ records: ArraySlice<RawRecord>)
     /// The headers of a record that was not yet released.
@@ -214,5 +215,6 @@ package enum CommitOutcome: Equatable, Sendable {
 package protocol Housekeeper: AnyObject, Sendable {
     /// Keeps the newest `keep` snapshots of a shard, and the journal from the record of the oldest of them on. `offsets` tells where
     /// in `journal` the records of the batches lie that the caller knows. Snapshots of another genesis do not count.
-    func tidy(group: String, shard: Int32, genesis: Digest, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64])
+    func tidy(
+        group: String, shard: Int32, genesis: Digest, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64])
 }

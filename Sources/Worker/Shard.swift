@@ -115,7 +115,8 @@ final class Shard {
     var isReplaying: Bool { !replaying.isEmpty }
 
     init(
-        index: Int32, genesis: Genesis, applier: SliceApplier, bounds: BatchBounds, versionDigest: Digest, versionBefore: Digest?,
+        index: Int32, genesis: Genesis, applier: SliceApplier, bounds: BatchBounds, versionDigest: Digest,
+        versionBefore: Digest?,
         positions: [String: Int64], sealed: JournalPlace
     ) {
         self.index = index
@@ -144,7 +145,8 @@ final class Shard {
         var positions: [String: Int64] = starts.filter { topics.contains($0.key) }
         for (topic, input) in removed where topics.contains(topic) { positions[topic] = input.readUpTo }
         for input in inputs { positions[input.partition.topic] = input.readUpTo }
-        return Dictionary(uniqueKeysWithValues: positions.map { (TopicPartition(topic: $0.key, partition: index), $0.value) })
+        return Dictionary(
+            uniqueKeysWithValues: positions.map { (TopicPartition(topic: $0.key, partition: index), $0.value) })
     }
 
     // MARK: Sealing
@@ -164,7 +166,8 @@ final class Shard {
         sealed = JournalPlace(batch: record.batch, chain: record.chain, record: bytes)
         defer { pending = ShardBatch() }
         return SealedBatch.Part(
-            shard: index, genesis: genesis.id, batch: record.batch, effects: pending.effects, sections: pending.sections,
+            shard: index, genesis: genesis.id, batch: record.batch, effects: pending.effects,
+            sections: pending.sections,
             letters: pending.letters, journal: bytes, positions: inputs.map { ($0.partition, $0.position) })
     }
 
@@ -193,7 +196,9 @@ final class Shard {
         let taken = available(reading: reading, ended: ended)
         let ranges = inputs.indices.map { index -> Range<Int64> in
             let input = inputs[index]
-            return input.position..<(taken[index] == 0 ? input.position : input.records[input.head + taken[index] - 1].offset + 1)
+            return input
+                .position..<(taken[index] == 0
+                ? input.position : input.records[input.head + taken[index] - 1].offset + 1)
         }
         var endedAt: Int64?
         let isAtEnd = inputs.indices.allSatisfy { inputs[$0].waiting == taken[$0] && ended[$0] != nil }
@@ -211,7 +216,9 @@ final class Shard {
         var at = inputs.map(\.head)
         let ends = inputs.map(\.records.count)
         var left = bounds.recordsPerSlice
-        while left > 0, inputs.indices.allSatisfy({ at[$0] < ends[$0] || ended[$0] != nil }), let next = next(at, ends, reading) {
+        while left > 0, inputs.indices.allSatisfy({ at[$0] < ends[$0] || ended[$0] != nil }),
+            let next = next(at, ends, reading)
+        {
             at[next] += 1
             left -= 1
         }
@@ -248,7 +255,8 @@ final class Shard {
         var announced = starts
         let ends = zip(inputs, slice.ranges).map { input, range in
             // Records are in offset order; those of the slice come first.
-            range.isEmpty ? input.head : input.head + input.records[input.head...].prefix { $0.offset < range.upperBound }.count
+            range.isEmpty
+                ? input.head : input.head + input.records[input.head...].prefix { $0.offset < range.upperBound }.count
         }
         while let input = inputs.count == 1 ? (at[0] < ends[0] ? 0 : nil) : next(at, ends, slice.reading) {
             let record = inputs[input].records[at[input]]
@@ -283,9 +291,13 @@ final class Shard {
         }
     }
 
-    private func apply(_ record: RawRecord, _ input: Int, _ reading: Int64, _ headers: (RawRecord) -> [RecordHeader]) -> Disposition {
+    private func apply(_ record: RawRecord, _ input: Int, _ reading: Int64, _ headers: (RawRecord) -> [RecordHeader])
+        -> Disposition
+    {
         var context = RecordContext(input: input, key: record.key, timestamp: record.timestamp, reading: reading)
-        if let limit = genesis.rebuiltPositions[inputs[input].partition.topic], record.offset < limit { context.wasSentBefore = true }
+        if let limit = genesis.rebuiltPositions[inputs[input].partition.topic], record.offset < limit {
+            context.wasSentBefore = true
+        }
         for header in headers(record) {
             switch header.name {
             case "rfm-backfill": context.isBackfill = true
@@ -299,7 +311,9 @@ final class Shard {
         return applier.apply(record.value, context)
     }
 
-    private func reject(_ record: RawRecord, _ input: Int, _ rejection: Rejection, _ headers: (RawRecord) -> [RecordHeader]) {
+    private func reject(
+        _ record: RawRecord, _ input: Int, _ rejection: Rejection, _ headers: (RawRecord) -> [RecordHeader]
+    ) {
         let source = inputs[input].partition
         pending.marks.append(UInt8(input))
         pending.marks.append(record.offset)
@@ -324,7 +338,9 @@ final class Shard {
         pending.effects.append(contentsOf: engine.effects.bytes)
         engine.effects.removeAll()
         engine.effectCount = 0
-        for count in [counts.accepted, counts.duplicates, counts.skipped, counts.rejected] { pending.marks.append(count) }
+        for count in [counts.accepted, counts.duplicates, counts.skipped, counts.rejected] {
+            pending.marks.append(count)
+        }
         pending.records += Int(counts.consumed)
         self.counts.add(counts)
     }
@@ -337,7 +353,9 @@ final class Shard {
         for input in inputs { removed[input.partition.topic] = input }
         inputs = known.version.mappings.map { mapping in
             if let input = removed.removeValue(forKey: mapping.topic) { return input }
-            guard let start = starts[mapping.topic] else { preconditionFailure("an input that is added has a place where it begins") }
+            guard let start = starts[mapping.topic] else {
+                preconditionFailure("an input that is added has a place where it begins")
+            }
             return InputBuffer(TopicPartition(topic: mapping.topic, partition: index), from: start)
         }
         beginSection()

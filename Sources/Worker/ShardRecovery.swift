@@ -37,7 +37,8 @@ struct ShardRecovery {
 
     /// Recovers one shard. `committed` are the group's positions, `kept` the shard if it is still here since an earlier assignment.
     func recover(
-        _ index: Int32, committed: [TopicPartition: Int64], history: JournalHistory, versions: [Digest: [UInt8]], kept: Shard?,
+        _ index: Int32, committed: [TopicPartition: Int64], history: JournalHistory, versions: [Digest: [UInt8]],
+        kept: Shard?,
         book: inout VersionBook
     ) throws(WorkerFailure) -> Recovered {
         let committed = committed.filter { $0.key.partition == index }
@@ -45,19 +46,23 @@ struct ShardRecovery {
         for failure in damaged { unusable(index, failure) }
         do throws(Obstacle) {
             if history.wasNeverCommitted && usable.isEmpty && committed.isEmpty {
-                return Recovered(shard: try newShard(index, after: nil, committed, book), point: .newGenesis, journalOffsets: [:])
+                return Recovered(
+                    shard: try newShard(index, after: nil, committed, book), point: .newGenesis, journalOffsets: [:])
             }
             let (shard, point) = try restore(index, committed, history, usable, versions, kept, &book)
             return Recovered(
-                shard: shard, point: point, journalOffsets: Dictionary(history.entries.map { ($0.record.batch, $0.offset) }) { $1 })
+                shard: shard, point: point,
+                journalOffsets: Dictionary(history.entries.map { ($0.record.batch, $0.offset) }) { $1 })
         } catch {
-            let before = history.last?.record ?? usable.first.flatMap { $0.journalRecord.withUnsafeBytes { JournalRecord($0) } }
+            let before =
+                history.last?.record ?? usable.first.flatMap { $0.journalRecord.withUnsafeBytes { JournalRecord($0) } }
             return try rebuild(index, error, before, committed, book)
         }
     }
 
     private func rebuild(
-        _ index: Int32, _ obstacle: Obstacle, _ before: JournalRecord?, _ committed: [TopicPartition: Int64], _ book: VersionBook
+        _ index: Int32, _ obstacle: Obstacle, _ before: JournalRecord?, _ committed: [TopicPartition: Int64],
+        _ book: VersionBook
     ) throws(WorkerFailure) -> Recovered {
         switch obstacle {
         case .failure(let failure): throw failure
@@ -71,7 +76,9 @@ struct ShardRecovery {
                 let shard = try newShard(index, after: before, committed, book)
                 return Recovered(shard: shard, point: .newGenesis, journalOffsets: [:], lost: reason)
             } catch {
-                guard case .failure(let failure) = error else { preconditionFailure("a new genesis loses nothing more") }
+                guard case .failure(let failure) = error else {
+                    preconditionFailure("a new genesis loses nothing more")
+                }
                 throw failure
             }
         }
@@ -109,7 +116,10 @@ struct ShardRecovery {
         }
         for identity in usable {
             guard let place = history.index(of: identity) else {
-                observe(.snapshotUnusable(shard: index, reason: "batch \(identity.batch): the committed journal does not hold this batch"))
+                observe(
+                    .snapshotUnusable(
+                        shard: index, reason: "batch \(identity.batch): the committed journal does not hold this batch")
+                )
                 continue
             }
             let record = history.entries[place].record
@@ -124,7 +134,8 @@ struct ShardRecovery {
         try checkRetained(from: first.record, to: last)
         let version = try known(first.record.version, versions, &book)
         let shard = shard(
-            first.record, version, sealed: JournalPlace(batch: 0, chain: first.record.chain, record: first.bytes), versionBefore: nil)
+            first.record, version, sealed: JournalPlace(batch: 0, chain: first.record.chain, record: first.bytes),
+            versionBefore: nil)
         try plan(shard, history.entries.dropFirst(), last, versions, &book)
         return (shard, .genesis)
     }
@@ -148,32 +159,46 @@ struct ShardRecovery {
             guard let position = last.positions[topic] else { continue }
             let partition = TopicPartition(topic: topic, partition: last.shard)
             let first = try range(of: partition).first
-            if first > position { throw .lost("records \(position) to \(first - 1) of \(partition) were deleted before they were read") }
+            if first > position {
+                throw .lost("records \(position) to \(first - 1) of \(partition) were deleted before they were read")
+            }
         }
     }
 
     /// Records that must be read again are there.
     private func checkRetained(from start: JournalRecord, to last: JournalRecord) throws(Obstacle) {
-        for (topic, position) in start.positions.sorted(by: { $0.key < $1.key }) where last.positions[topic] != position {
+        for (topic, position) in start.positions.sorted(by: { $0.key < $1.key }) where last.positions[topic] != position
+        {
             let partition = TopicPartition(topic: topic, partition: start.shard)
             let first = try range(of: partition).first
             if first > position {
                 throw .lost(
-                    "records \(position) to \(first - 1) of \(partition) were deleted, and the batches after \(start.batch) need them")
+                    "records \(position) to \(first - 1) of \(partition) were deleted, and the batches after \(start.batch) need them"
+                )
             }
         }
     }
 
-    private func known(_ digest: Digest, _ versions: [Digest: [UInt8]], _ book: inout VersionBook) throws(Obstacle) -> KnownVersion {
+    private func known(_ digest: Digest, _ versions: [Digest: [UInt8]], _ book: inout VersionBook) throws(Obstacle)
+        -> KnownVersion
+    {
         if let known = book[digest] { return known }
         guard let bytes = versions[digest] else {
-            throw .lost("the topic \(options.topics.versions) does not hold the version \(digest.short), which its journal names")
+            throw .lost(
+                "the topic \(options.topics.versions) does not hold the version \(digest.short), which its journal names"
+            )
         }
         guard Digest(of: bytes) == digest, let version = bytes.withUnsafeBytes({ Version(encoded: $0) }) else {
-            throw .failure(.refused("the version \(digest.short) in \(options.topics.versions) was written by another rfmd: start that one, and stop it"))
+            throw .failure(
+                .refused(
+                    "the version \(digest.short) in \(options.topics.versions) was written by another rfmd: start that one, and stop it"
+                ))
         }
         do throws(RulesetProblem) { return try book.add(version, bytes: bytes) } catch {
-            throw .failure(.refused("the rules of version \(digest.short) are not accepted by this rfmd: start the one that wrote it, and stop it"))
+            throw .failure(
+                .refused(
+                    "the rules of version \(digest.short) are not accepted by this rfmd: start the one that wrote it, and stop it"
+                ))
         }
     }
 
@@ -190,16 +215,19 @@ struct ShardRecovery {
                     throw .failure(
                         .refused(
                             "shard \(shard.index): batch \(record.batch) was made by an rfmd with engine \(version.version.engineNumber), and this "
-                                + "one has engine \(Engine.number): start that one once more and stop it in order, so that it leaves a snapshot"))
+                                + "one has engine \(Engine.number): start that one once more and stop it in order, so that it leaves a snapshot"
+                        ))
                 }
                 if slice.installs {
                     for topic in version.version.mappings.map(\.topic) {
-                        shard.starts[topic] = shard.starts[topic] ?? record.start(of: topic, after: number, version.version)
+                        shard.starts[topic] =
+                            shard.starts[topic] ?? record.start(of: topic, after: number, version.version)
                     }
                 }
             }
         }
-        for topic in options.version.mappings.map(\.topic) where last.positions[topic] == nil && shard.starts[topic] == nil {
+        for topic in options.version.mappings.map(\.topic)
+        where last.positions[topic] == nil && shard.starts[topic] == nil {
             shard.starts[topic] = try range(of: TopicPartition(topic: topic, partition: shard.index)).first
         }
     }
@@ -248,14 +276,17 @@ struct ShardRecovery {
     private func newShard(
         _ index: Int32, after before: JournalRecord?, _ committed: [TopicPartition: Int64], _ book: VersionBook
     ) throws(Obstacle) -> Shard {
-        guard let version = book[options.version.digest] else { preconditionFailure("the configured version is known from the start") }
+        guard let version = book[options.version.digest] else {
+            preconditionFailure("the configured version is known from the start")
+        }
         var starts: [String: Int64] = [:]
         for mapping in version.version.mappings {
             starts[mapping.topic] = try range(of: TopicPartition(topic: mapping.topic, partition: index)).first
         }
         let now = ports.clock.now()
         var genesis = Genesis(
-            id: ports.randomID(), at: now, emitFrom: before?.genesis.emitFrom ?? options.emitFrom ?? now, starts: starts)
+            id: ports.randomID(), at: now, emitFrom: before?.genesis.emitFrom ?? options.emitFrom ?? now, starts: starts
+        )
         for (partition, position) in committed { genesis.rebuiltPositions[partition.topic] = position }
         if let before {
             genesis.rebuiltPositions.merge(before.positions) { max($0, $1) }
@@ -263,19 +294,24 @@ struct ShardRecovery {
             genesis.rebuiltUpTo = max(before.clock ?? .min, before.genesis.rebuiltUpTo)
         }
         var record = JournalRecord(
-            genesis: genesis, shard: index, batch: 0, slices: [], positions: starts, version: version.digest, clock: nil,
+            genesis: genesis, shard: index, batch: 0, slices: [], positions: starts, version: version.digest,
+            clock: nil,
             effects: ShardBatch().digest)
         let bytes = record.seal(after: .zero)
-        return shard(record, version, sealed: JournalPlace(batch: 0, chain: record.chain, record: bytes), versionBefore: nil)
+        return shard(
+            record, version, sealed: JournalPlace(batch: 0, chain: record.chain, record: bytes), versionBefore: nil)
     }
 
-    private func shard(_ record: JournalRecord, _ version: KnownVersion, sealed: JournalPlace, versionBefore: Digest?) -> Shard {
+    private func shard(_ record: JournalRecord, _ version: KnownVersion, sealed: JournalPlace, versionBefore: Digest?)
+        -> Shard
+    {
         let genesis = record.genesis
         let engine = Engine(
             rules: version.rules, key: genesis.id.low, emitFrom: genesis.emitFrom, rebuiltUpTo: genesis.rebuiltUpTo)
         return Shard(
             index: record.shard, genesis: genesis, applier: SliceApplier(engine: engine, version: version.version),
-            bounds: options.bounds, versionDigest: version.digest, versionBefore: versionBefore, positions: record.positions, sealed: sealed)
+            bounds: options.bounds, versionDigest: version.digest, versionBefore: versionBefore,
+            positions: record.positions, sealed: sealed)
     }
 }
 

@@ -32,7 +32,8 @@ final class SnapshotProgress {
         customers = shard.engine.customerCount
         sink = try vault.begin(
             SnapshotIdentity(
-                group: group, topics: shard.inputs.map(\.partition.topic), shard: shard.index, batch: shard.sealed.batch,
+                group: group, topics: shard.inputs.map(\.partition.topic), shard: shard.index,
+                batch: shard.sealed.batch,
                 chain: shard.sealed.chain, journalRecord: shard.sealed.record))
         let header = ByteBuffer(capacity: 256)
         header.append(shard.versionBefore ?? .zero)
@@ -41,7 +42,9 @@ final class SnapshotProgress {
     }
 
     /// Takes the first chunk apart: the version before, if one is needed, and the engine's own header.
-    static func split(header: UnsafeRawBufferPointer) throws(Engine.DamagedState) -> (versionBefore: Digest?, engine: UnsafeRawBufferPointer) {
+    static func split(header: UnsafeRawBufferPointer) throws(Engine.DamagedState) -> (
+        versionBefore: Digest?, engine: UnsafeRawBufferPointer
+    ) {
         do throws(ByteReader.Damaged) {
             var reader = ByteReader(header)
             let digest = try reader.readDigest()

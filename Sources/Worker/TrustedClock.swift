@@ -27,7 +27,8 @@ package final class TrustedClock: Sendable {
 
     /// `interval` is monotonic and stands still while the machine sleeps; `pause` waits for so many ms.
     package init(
-        agreement: Int64 = 30_000, sources: @escaping @Sendable () -> (real: Int64, monotonic: Int64) = TrustedClock.machine,
+        agreement: Int64 = 30_000,
+        sources: @escaping @Sendable () -> (real: Int64, monotonic: Int64) = TrustedClock.machine,
         interval: @escaping @Sendable () -> Int64 = TrustedClock.monotonic,
         pause: @escaping @Sendable (Int64) -> Void = { usleep(useconds_t($0) * 1_000) }
     ) {

@@ -70,7 +70,9 @@ package final class Worker: Sendable {
                 control.ending.withLock { $0 = ending }
                 return
             }
-            guard case .transport(let reason)? = failure else { preconditionFailure("any other failure ends the worker") }
+            guard case .transport(let reason)? = failure else {
+                preconditionFailure("any other failure ends the worker")
+            }
             if ports.clock.elapsed() - began > Worker.healthyLife { delay = 100 }
             control.board.update {
                 $0.resets += 1
@@ -118,7 +120,9 @@ package final class Worker: Sendable {
         var failure: WorkerFailure?
         do throws(WorkerFailure) { try loop.run() } catch { failure = error }
         loop.telling.tellLast(loop)
-        if case .transport(.fenced(let text))? = failure, !loop.instanceWasFenced { failure = .transport(loop.verdict(onFencing: text, within: Worker.fencedMilliseconds)) }
+        if case .transport(.fenced(let text))? = failure, !loop.instanceWasFenced {
+            failure = .transport(loop.verdict(onFencing: text, within: Worker.fencedMilliseconds))
+        }
         let heldWork = loop.holdsWork
         loop.tearDown()
         return (failure, heldWork)

@@ -96,17 +96,21 @@ extension WorkerLoop {
             self.source.wait(timeout: 100)
         }
         let recovery = ShardRecovery(
-            options: options, ports: ports, reader: reader, progress: progress, pause: pause, tick: { self.control.board.tick() })
+            options: options, ports: ports, reader: reader, progress: progress, pause: pause,
+            tick: { self.control.board.tick() })
         let inputs = indexes.flatMap { index in topics.map { TopicPartition(topic: $0, partition: index) } }
         var committed: [TopicPartition: Int64] = [:]
         var versions: [Digest: [UInt8]] = [:]
         var histories: [JournalHistory] = []
         do throws(TransportFailure) {
-            if !inputs.isEmpty { committed = try retrying(pause) { () throws(TransportFailure) in try source.committed(inputs) } }
+            if !inputs.isEmpty {
+                committed = try retrying(pause) { () throws(TransportFailure) in try source.committed(inputs) }
+            }
         } catch { throw .transport(error) }
         for index in indexes {
             histories.append(
-                try JournalHistory.read(TopicPartition(topic: options.topics.journal, partition: index), reader, progress: progress))
+                try JournalHistory.read(
+                    TopicPartition(topic: options.topics.journal, partition: index), reader, progress: progress))
         }
         do throws(TransportFailure) { versions = try readVersions(progress) } catch { throw .transport(error) }
         var recovered: [ShardRecovery.Recovered] = []
@@ -136,17 +140,22 @@ extension WorkerLoop {
             let journal = TopicPartition(topic: options.topics.journal, partition: index)
             let end = try retrying(pause) { () throws(TransportFailure) in try reader.range(of: journal).end }
             let positions = try retrying(pause) { () throws(TransportFailure) in try source.committed(inputs) }
-            guard end == history.end, positions == committed else { throw .abort("another member works on shard \(index)") }
+            guard end == history.end, positions == committed else {
+                throw .abort("another member works on shard \(index)")
+            }
         } catch { throw .transport(error) }
     }
 
     /// Everything in rfm.versions, by digest.
-    private func readVersions(_ progress: () throws(TransportFailure) -> Void) throws(TransportFailure) -> [Digest: [UInt8]] {
+    private func readVersions(_ progress: () throws(TransportFailure) -> Void) throws(TransportFailure) -> [Digest:
+        [UInt8]]
+    {
         let partition = TopicPartition(topic: options.topics.versions, partition: 0)
         let (first, end) = try reader.range(of: partition)
         var versions: [Digest: [UInt8]] = [:]
         let prefix = "\(Version.kind):"
-        try reader.read(partition, from: first, end: end, progress: progress) { (raw: RawRecord) throws(TransportFailure) in
+        try reader.read(partition, from: first, end: end, progress: progress) {
+            (raw: RawRecord) throws(TransportFailure) in
             guard let key = raw.key, let value = raw.value else { return }
             let name = String(decoding: key, as: UTF8.self)
             guard name.hasPrefix(prefix), let digest = Digest(hex: name.dropFirst(prefix.count)) else { return }
@@ -173,7 +182,8 @@ extension WorkerLoop {
         commit(new, membership) { active in
             let shard = active.shard
             return SealedBatch.Part(
-                shard: shard.index, genesis: shard.genesis.id, batch: 0, effects: ByteBuffer(capacity: 16), sections: [], letters: [],
+                shard: shard.index, genesis: shard.genesis.id, batch: 0, effects: ByteBuffer(capacity: 16),
+                sections: [], letters: [],
                 journal: shard.sealed.record, positions: shard.inputs.map { ($0.partition, $0.position) })
         }
         try settle(limit: WorkerLoop.settleMilliseconds)

@@ -9,7 +9,8 @@ extension WorkerLoop {
     func beginSnapshot(_ active: ActiveShard) {
         active.planNextSnapshot()
         do throws(SnapshotFailure) {
-            active.snapshot = try SnapshotProgress(active.shard, group: options.group, vault: ports.vault, clock: ports.clock)
+            active.snapshot = try SnapshotProgress(
+                active.shard, group: options.group, vault: ports.vault, clock: ports.clock)
         } catch { observe(.snapshotFailed(shard: active.shard.index, reason: error.text)) }
     }
 
@@ -21,7 +22,8 @@ extension WorkerLoop {
             active.noteSnapshot(snapshot.batch)
             observe(
                 .snapshotWritten(
-                    shard: active.shard.index, batch: snapshot.batch, customers: snapshot.customers, milliseconds: milliseconds))
+                    shard: active.shard.index, batch: snapshot.batch, customers: snapshot.customers,
+                    milliseconds: milliseconds))
         case .failed(let failure):
             snapshot.drop(active.shard.engine)
             observe(.snapshotFailed(shard: active.shard.index, reason: failure.text))

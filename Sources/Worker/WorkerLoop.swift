@@ -33,7 +33,10 @@ final class WorkerLoop {
     private var batchStartedAt: Int64?
     var telling = WorkerTelling()
 
-    init(_ options: WorkerOptions, _ ports: WorkerPorts, _ control: WorkerControl, _ current: KnownVersion, _ book: VersionBook)
+    init(
+        _ options: WorkerOptions, _ ports: WorkerPorts, _ control: WorkerControl, _ current: KnownVersion,
+        _ book: VersionBook
+    )
         throws(TransportFailure)
     {
         self.options = options
@@ -45,7 +48,9 @@ final class WorkerLoop {
         self.source = source
         do throws(TransportFailure) {
             reader = try ports.reader()
-            committer = Committer(sink: try ports.sink(), lane: ports.lanes.lane(), topics: options.topics, format: options.format, wake: source.wake)
+            committer = Committer(
+                sink: try ports.sink(), lane: ports.lanes.lane(), topics: options.topics, format: options.format,
+                wake: source.wake)
         } catch {
             source.close()
             throw error
@@ -120,7 +125,8 @@ final class WorkerLoop {
             if room <= 0 { continue }
             let before = shard.inputs[index].readUpTo
             do throws(TransportFailure) {
-                let end = try source.take(shard.inputs[index].partition, limit: room, into: &shard.inputs[index].records)
+                let end = try source.take(
+                    shard.inputs[index].partition, limit: room, into: &shard.inputs[index].records)
                 shard.inputs[index].noteRead(end: end)
             } catch { throw .transport(error) }
             if shard.inputs[index].readUpTo != before { didRead = true }
@@ -159,7 +165,8 @@ final class WorkerLoop {
             case .longerWindow(let days, let rules):
                 throw .refused(
                     "shard \(shard.index): \(rules.joined(separator: ", ")) want a window longer than the \(days) days of history that are kept. "
-                        + "Keep to \(days) days, or begin anew from the inputs: another kafka.group, or delete this group's journal and snapshots")
+                        + "Keep to \(days) days, or begin anew from the inputs: another kafka.group, or delete this group's journal and snapshots"
+                )
             case .otherHalfLives:
                 throw .refused(
                     "shard \(shard.index): activity.half_lives cannot change while clicks are counted by the old ones. Put them back, or begin "
@@ -176,7 +183,9 @@ final class WorkerLoop {
         guard let record = shard.replaying.first else { return false }
         let slice = record.slices[shard.pending.slices.count]
         if slice.installs {
-            guard let version = book[slice.version] else { preconditionFailure("recovery knows every version that it names") }
+            guard let version = book[slice.version] else {
+                preconditionFailure("recovery knows every version that it names")
+            }
             shard.install(version, slice: slice)
         } else {
             guard shard.holds(slice) else { return false }
@@ -189,7 +198,9 @@ final class WorkerLoop {
     private func finishReplayed(_ record: JournalRecord, _ active: ActiveShard) throws(WorkerFailure) {
         let shard = active.shard
         let made = shard.journalRecord().record
-        guard shard.sealAgain() else { throw .defect(Evidence.keep(expected: record, made: made, shard, ports.vault, group: options.group)) }
+        guard shard.sealAgain() else {
+            throw .defect(Evidence.keep(expected: record, made: made, shard, ports.vault, group: options.group))
+        }
         if !shard.isReplaying { observe(.live(shard: shard.index, batch: shard.sealed.batch)) }
     }
 
@@ -246,8 +257,10 @@ final class WorkerLoop {
             active.noteCommitted(offset: offset)
             if active.takeTidying() {
                 ports.housekeeper.tidy(
-                    group: options.group, shard: active.shard.index, genesis: active.shard.genesis.id, keep: options.snapshotsKept,
-                    journal: TopicPartition(topic: options.topics.journal, partition: active.shard.index), offsets: active.journalOffsets)
+                    group: options.group, shard: active.shard.index, genesis: active.shard.genesis.id,
+                    keep: options.snapshotsKept,
+                    journal: TopicPartition(topic: options.topics.journal, partition: active.shard.index),
+                    offsets: active.journalOffsets)
             }
         }
         return true
@@ -261,7 +274,9 @@ final class WorkerLoop {
             try takeCommit()
             sealPending()
             if committer.isIdle && shards.allSatisfy({ $0.shard.isReplaying || $0.shard.pending.isEmpty }) { return }
-            if ports.clock.elapsed() > until { throw .transport(.abort("what is in hand could not be committed in \(limit / 1_000) s")) }
+            if ports.clock.elapsed() > until {
+                throw .transport(.abort("what is in hand could not be committed in \(limit / 1_000) s"))
+            }
             source.wait(timeout: 20)
         }
     }

@@ -69,7 +69,8 @@ package struct WorkerPorts: Sendable {
     package init(
         source: @escaping @Sendable () throws(TransportFailure) -> any RecordSource,
         sink: @escaping @Sendable () throws(TransportFailure) -> any TransactionSink,
-        reader: @escaping @Sendable () throws(TransportFailure) -> any LogReader, lanes: any Lanes, vault: any SnapshotVault,
+        reader: @escaping @Sendable () throws(TransportFailure) -> any LogReader, lanes: any Lanes,
+        vault: any SnapshotVault,
         housekeeper: any Housekeeper, clock: TrustedClock, randomID: @escaping @Sendable () -> Digest,
         observer: any WorkerObserver
     ) {

@@ -3,7 +3,8 @@ import Glibc
 import Simulator
 
 enum SimulateCommand {
-    private static let usage = "usage: rfmd-simulate [--first SEED] [--seeds COUNT] [--mutations] | --seed SEED [--mutation NAME] [--digest]\n"
+    private static let usage =
+        "usage: rfmd-simulate [--first SEED] [--seeds COUNT] [--mutations] | --seed SEED [--mutation NAME] [--digest]\n"
 
     static func run(_ arguments: [String]) -> Int32 {
         var first: UInt64 = 1

@@ -11,18 +11,28 @@ extension BrokerTests {
 
         /// One record per reason. The customer id tells them apart.
         private static var unusable: [(reason: RejectionReason, record: NewRecord)] {
-            func record(_ reason: RejectionReason, _ json: (String) -> String, key: [UInt8]? = nil) -> (RejectionReason, NewRecord) {
+            func record(_ reason: RejectionReason, _ json: (String) -> String, key: [UInt8]? = nil) -> (
+                RejectionReason, NewRecord
+            ) {
                 let customer = "bad-\(reason.name)"
                 let headers = [
                     RecordHeader(name: "trace", value: Array(reason.name.utf8)), RecordHeader(name: "trace", value: []),
                     RecordHeader(name: "none", value: nil),
                 ]
-                return (reason, NewRecord(key: key ?? Array(customer.utf8), value: Array(json(customer).utf8), timestamp: noon, headers: headers))
+                return (
+                    reason,
+                    NewRecord(
+                        key: key ?? Array(customer.utf8), value: Array(json(customer).utf8), timestamp: noon,
+                        headers: headers)
+                )
             }
             let long = String(repeating: "x", count: 256)
             return [
                 record(.notJSON, { _ in "{\"type\":\"purchase\"" }),
-                record(.missingField, { "{\"type\":\"purchase\",\"event_id\":\"e\",\"customer_id\":\"\($0)\",\"occurred_at\":\"\(at)\"}" }),
+                record(
+                    .missingField,
+                    { "{\"type\":\"purchase\",\"event_id\":\"e\",\"customer_id\":\"\($0)\",\"occurred_at\":\"\(at)\"}" }
+                ),
                 record(.wrongField, { purchase($0, "e", "much", at) }),
                 record(.timeOutOfRange, { purchase($0, "e", "1", "1850-01-01T00:00:00Z") }),
                 record(.tooFarInFuture, { purchase($0, "e", "1", "2025-01-01T12:10:01Z") }),
@@ -41,11 +51,17 @@ extension BrokerTests {
             let producer = try scene.producer()
             for (_, record) in BadInput.unusable { try producer.send(record, to: scene.inputs[0]) }
             // What is skipped: a tombstone and a type that the mapping does not name. And a record without a key, which is rejected.
-            try producer.send(NewRecord(key: Array("gone".utf8), value: nil, timestamp: BadInput.noon), to: scene.inputs[0])
-            try producer.send(NewRecord("c1", "{\"type\":\"newsletter\"}", timestamp: BadInput.noon), to: scene.inputs[0])
             try producer.send(
-                NewRecord(key: nil, value: Array(purchase("nokey", "e", "1", BadInput.at).utf8), timestamp: BadInput.noon), to: scene.inputs[0])
-            try producer.send([NewRecord("c1", purchase("c1", "good", "1", BadInput.at), timestamp: BadInput.noon)], to: scene.inputs[0])
+                NewRecord(key: Array("gone".utf8), value: nil, timestamp: BadInput.noon), to: scene.inputs[0])
+            try producer.send(
+                NewRecord("c1", "{\"type\":\"newsletter\"}", timestamp: BadInput.noon), to: scene.inputs[0])
+            try producer.send(
+                NewRecord(
+                    key: nil, value: Array(purchase("nokey", "e", "1", BadInput.at).utf8), timestamp: BadInput.noon),
+                to: scene.inputs[0])
+            try producer.send(
+                [NewRecord("c1", purchase("c1", "good", "1", BadInput.at), timestamp: BadInput.noon)],
+                to: scene.inputs[0])
             let daemon = try scene.start().awaitReady()
             let collector = try JournalCollector(scene)
             try scene.awaitDrained(daemon)
@@ -71,12 +87,15 @@ extension BrokerTests {
             let producer = try scene.producer()
             for number in 0...8_192 {
                 try producer.send(
-                    NewRecord("whale", purchase("whale", "w\(number)", "1", BadInput.at), timestamp: BadInput.noon), to: scene.inputs[0])
+                    NewRecord("whale", purchase("whale", "w\(number)", "1", BadInput.at), timestamp: BadInput.noon),
+                    to: scene.inputs[0])
             }
             // Orders of long ago are not kept one by one, but they count in the total.
             for number in 0...40_001 {
                 try producer.send(
-                    NewRecord("rich", purchase("rich", "r\(number)", "1000000000000", "2020-01-01T00:00:00Z"), timestamp: BadInput.noon),
+                    NewRecord(
+                        "rich", purchase("rich", "r\(number)", "1000000000000", "2020-01-01T00:00:00Z"),
+                        timestamp: BadInput.noon),
                     to: scene.inputs[0])
             }
             try producer.flush()
@@ -92,15 +111,21 @@ extension BrokerTests {
         /// The dead-letter topic takes less than the input: what does not fit is named, and what fits is whole.
         @Test func aLetterThatIsTooLargeIsCutShort() throws {
             let scene = try Scene("huge", partitions: 1)
-            try scene.cluster.create([scene.outputs.deadLetters], partitions: 1, configuration: [("max.message.bytes", "40000")])
+            try scene.cluster.create(
+                [scene.outputs.deadLetters], partitions: 1, configuration: [("max.message.bytes", "40000")])
             let producer = try scene.producer()
-            let small = (0..<100).map { NewRecord("s\($0)", "{\"no\":\"\(String(repeating: "x", count: 2_000))\"", timestamp: BadInput.noon) }
+            let small = (0..<100).map {
+                NewRecord("s\($0)", "{\"no\":\"\(String(repeating: "x", count: 2_000))\"", timestamp: BadInput.noon)
+            }
             try producer.send(small, to: scene.inputs[0])
             // Random text, so that it does not shrink.
             var dice = EventGenerator.Random(state: 7)
             let noise = (0..<200_000).map { _ in UInt8(33 + dice.next(90)) }
-            try producer.send([NewRecord(key: Array("huge".utf8), value: noise, timestamp: BadInput.noon)], to: scene.inputs[0])
-            try producer.send([NewRecord("c1", purchase("c1", "good", "1", BadInput.at), timestamp: BadInput.noon)], to: scene.inputs[0])
+            try producer.send(
+                [NewRecord(key: Array("huge".utf8), value: noise, timestamp: BadInput.noon)], to: scene.inputs[0])
+            try producer.send(
+                [NewRecord("c1", purchase("c1", "good", "1", BadInput.at), timestamp: BadInput.noon)],
+                to: scene.inputs[0])
             let daemon = try scene.start().awaitReady()
             #expect(daemon.log.contains("max.message.bytes"))
             try scene.awaitDrained(daemon)

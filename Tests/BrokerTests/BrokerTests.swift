@@ -22,7 +22,8 @@ func decisions(_ records: [StoredRecord], topic: (String) -> String) -> [String:
     for record in records {
         let text = record.valueText
         let from = text.range(of: "\"type\":")?.lowerBound ?? text.startIndex
-        result["\(topic(record.partition.topic)) \(String(decoding: record.key ?? [], as: UTF8.self))", default: []].append(String(text[from...]))
+        result["\(topic(record.partition.topic)) \(String(decoding: record.key ?? [], as: UTF8.self))", default: []]
+            .append(String(text[from...]))
     }
     return result
 }
@@ -32,8 +33,10 @@ func difference(_ one: [String: [String]], _ other: [String: [String]]) -> Strin
     for key in Set(one.keys).union(other.keys).sorted() {
         let (left, right) = (one[key] ?? [], other[key] ?? [])
         if left == right { continue }
-        let place = zip(left, right).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? min(left.count, right.count)
-        return "\(key): \(left.count) and \(right.count) events; at \(place):\n  \(place < left.count ? left[place] : "-")\n  \(place < right.count ? right[place] : "-")"
+        let place =
+            zip(left, right).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? min(left.count, right.count)
+        return
+            "\(key): \(left.count) and \(right.count) events; at \(place):\n  \(place < left.count ? left[place] : "-")\n  \(place < right.count ? right[place] : "-")"
     }
     return nil
 }

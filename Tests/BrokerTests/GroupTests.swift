@@ -7,7 +7,8 @@ extension BrokerTests {
     @Suite struct Group {
         private func load(_ scene: Scene, seed: UInt64) throws -> Load {
             Load(
-                EventGenerator(seed: seed, customers: 1_000, step: 120_000), try scene.producer(), topics: scene.inputs, count: 300_000,
+                EventGenerator(seed: seed, customers: 1_000, step: 120_000), try scene.producer(), topics: scene.inputs,
+                count: 300_000,
                 perSecond: 1_500)
         }
 
@@ -76,7 +77,9 @@ extension BrokerTests {
             #expect(try first.waitForEnd(seconds: 60) == 1)
             #expect(first.log.contains("another process uses the instance name 'same'"))
             try second.awaitReady()
-            try producer.send([NewRecord("c1", purchase("c1", "e1", "1.00", "2025-01-01T00:00:00Z"), timestamp: 1_735_689_600_000)], to: scene.inputs[0])
+            try producer.send(
+                [NewRecord("c1", purchase("c1", "e1", "1.00", "2025-01-01T00:00:00Z"), timestamp: 1_735_689_600_000)],
+                to: scene.inputs[0])
             try scene.awaitDrained(second)
             try second.stop()
             try Auditor(scene).run(collector)

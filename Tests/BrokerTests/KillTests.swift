@@ -10,7 +10,9 @@ struct Dice {
     private var generator: EventGenerator.Random
 
     init(_ name: String) {
-        let chosen = ProcessInfo.processInfo.environment["RFMD_TEST_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 1...UInt64.max)
+        let chosen =
+            ProcessInfo.processInfo.environment["RFMD_TEST_SEED"].flatMap { UInt64($0) }
+            ?? UInt64.random(in: 1...UInt64.max)
         seed = chosen
         generator = .init(state: chosen)
         print("\(name): RFMD_TEST_SEED=\(chosen) repeats its choices")
@@ -69,7 +71,9 @@ extension BrokerTests {
         /// Wall clock, two inputs, and deadlines that fall due all the time.
         @Test func killsWithTwoInputsByTheWallClock() throws {
             var dice = Dice("killsWithTwoInputsByTheWallClock")
-            let scene = try Scene("wall", inputs: ["wall-\(dice.seed).clicks", "wall-\(dice.seed).sales"], partitions: 3, ladders: ["pulse"])
+            let scene = try Scene(
+                "wall", inputs: ["wall-\(dice.seed).clicks", "wall-\(dice.seed).sales"], partitions: 3,
+                ladders: ["pulse"])
             let generator = EventGenerator(seed: dice.seed, customers: 400, step: nil)
             let load = Load(generator, try scene.producer(), topics: scene.inputs, count: 200_000, perSecond: 1_000)
             let change: (inout Scene.Options) -> Void = {

@@ -9,7 +9,8 @@ extension BrokerTests {
 
         private func run(_ scene: Scene, _ fault: (DaemonProcess) throws -> Void) throws {
             let load = Load(
-                EventGenerator(seed: 5, customers: 1_000, step: 120_000), try scene.producer(), topics: scene.inputs, count: Outages.records,
+                EventGenerator(seed: 5, customers: 1_000, step: 120_000), try scene.producer(), topics: scene.inputs,
+                count: Outages.records,
                 perSecond: 3_000)
             // The default, longer than a killed broker needs to come back. These brokers look for such transactions each second, and hit the hole of
             // docs/decisions/0010 more often than others.

@@ -8,9 +8,13 @@ import Worker
 
 extension BrokerTests {
     @Suite struct Refusals {
-        private func expectRefusal(_ daemon: DaemonProcess, naming parts: [String], _ place: SourceLocation = #_sourceLocation) throws {
+        private func expectRefusal(
+            _ daemon: DaemonProcess, naming parts: [String], _ place: SourceLocation = #_sourceLocation
+        ) throws {
             #expect(try daemon.waitForEnd(seconds: 60) == 1, sourceLocation: place)
-            for part in parts { #expect(daemon.log.contains(part), "\(part) in:\n\(daemon.log.suffix(2_000))", sourceLocation: place) }
+            for part in parts {
+                #expect(daemon.log.contains(part), "\(part) in:\n\(daemon.log.suffix(2_000))", sourceLocation: place)
+            }
             #expect(!daemon.isReady, sourceLocation: place)
         }
 
@@ -28,7 +32,8 @@ extension BrokerTests {
             try expectRefusal(try wrong.start(), naming: [wrong.outputs.warnings, "has 3 partitions and must have 2"])
 
             let journal = try Scene("compacted")
-            try journal.cluster.create([journal.outputs.journal], partitions: 2, configuration: [("cleanup.policy", "compact")])
+            try journal.cluster.create(
+                [journal.outputs.journal], partitions: 2, configuration: [("cleanup.policy", "compact")])
             try expectRefusal(try journal.start(), naming: [journal.outputs.journal, "cleanup.policy=delete"])
 
             let input = try Scene("input", creates: false)
@@ -56,7 +61,8 @@ extension BrokerTests {
             let partition = TopicPartition(topic: scene.inputs[0], partition: 0)
             // A static member leaves the group only when its session has ended.
             try wait(for: "the group to be empty") { positions.set(partition, to: 17) }
-            try expectRefusal(try scene.start(), naming: ["\(partition)", "17", "\(position)", "--to-offset \(position)"])
+            try expectRefusal(
+                try scene.start(), naming: ["\(partition)", "17", "\(position)", "--to-offset \(position)"])
             try wait(for: "the group to be empty") { positions.set(partition, to: position) }
             try scene.start().awaitReady().stop()
             try Auditor(scene).run(collector)
@@ -66,7 +72,8 @@ extension BrokerTests {
             let (scene, collector) = try worked("gone")
             try collector.stop()
             let deleted = try Kafka.tool(
-                "kafka-topics.sh", ["--bootstrap-server", scene.cluster.bootstrap, "--delete", "--topic", scene.outputs.journal])
+                "kafka-topics.sh",
+                ["--bootstrap-server", scene.cluster.bootstrap, "--delete", "--topic", scene.outputs.journal])
             #expect(deleted.status == 0, "\(deleted.errorText)")
             try expectRefusal(try scene.start(), naming: ["its journal is empty", "--rebuild"])
         }
@@ -77,7 +84,8 @@ extension BrokerTests {
             let trimmed = try workUntilTrimmed(scene)
             #expect(trimmed > 0)
             try deleteSnapshots(scene)
-            try expectRefusal(try scene.start(), naming: ["there is no usable snapshot", "--rebuild", "what the inputs still hold"])
+            try expectRefusal(
+                try scene.start(), naming: ["there is no usable snapshot", "--rebuild", "what the inputs still hold"])
             let before = try scene.events().count
             let letters = try scene.read(scene.outputs.deadLetters).count
 
@@ -88,7 +96,9 @@ extension BrokerTests {
             #expect(try scene.events().count == before)
             #expect(try scene.read(scene.outputs.deadLetters).count == letters)
 
-            try scene.producer().send([NewRecord("new", purchase("new", "n1", "9.00", "2026-06-01T00:00:00Z"), timestamp: 1_780_272_000_000)], to: scene.inputs[0])
+            try scene.producer().send(
+                [NewRecord("new", purchase("new", "n1", "9.00", "2026-06-01T00:00:00Z"), timestamp: 1_780_272_000_000)],
+                to: scene.inputs[0])
             let after = try scene.start().awaitReady()
             try scene.awaitDrained(after)
             try after.stop()
@@ -120,7 +130,8 @@ extension BrokerTests {
 
 /// Removes what a scene's daemons keep on disk.
 func deleteSnapshots(_ scene: Scene) throws {
-    for file in try FileManager.default.contentsOfDirectory(atPath: scene.folder.url.path) where file.hasSuffix(".snapshot") {
+    for file in try FileManager.default.contentsOfDirectory(atPath: scene.folder.url.path)
+    where file.hasSuffix(".snapshot") {
         try FileManager.default.removeItem(at: scene.folder.url(file))
     }
 }

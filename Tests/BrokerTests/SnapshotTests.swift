@@ -6,7 +6,9 @@ import Worker
 
 extension BrokerTests {
     @Suite struct Snapshots {
-        private func work(_ scene: Scene, _ generator: inout EventGenerator, _ count: Int, every: String) throws -> DaemonProcess {
+        private func work(_ scene: Scene, _ generator: inout EventGenerator, _ count: Int, every: String) throws
+            -> DaemonProcess
+        {
             try scene.producer().send((0..<count).map { _ in generator.next() }, to: scene.inputs[0])
             let daemon = try scene.start { $0.snapshotEvery = every }.awaitReady()
             try scene.awaitDrained(daemon)
@@ -32,7 +34,9 @@ extension BrokerTests {
             try work(scene, &generator, 3_000, every: "1h").stop()
             let collector = try JournalCollector(scene)
             try work(scene, &generator, 1_000, every: "1h").stop()
-            let files = try FileManager.default.contentsOfDirectory(atPath: scene.folder.url.path).filter { $0.hasSuffix(".snapshot") }.sorted()
+            let files = try FileManager.default.contentsOfDirectory(atPath: scene.folder.url.path).filter {
+                $0.hasSuffix(".snapshot")
+            }.sorted()
             #expect(files.count == 2)
             let newest = scene.folder.url(try #require(files.last))
             var bytes = try Data(contentsOf: newest)

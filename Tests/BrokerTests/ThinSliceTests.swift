@@ -11,7 +11,8 @@ extension BrokerTests {
             let producer = try scene.producer()
             try producer.send(
                 [
-                    NewRecord("c7", purchase("c7", "e1", "120.00", "2025-01-01T10:00:00Z"), timestamp: 1_735_725_600_000),
+                    NewRecord(
+                        "c7", purchase("c7", "e1", "120.00", "2025-01-01T10:00:00Z"), timestamp: 1_735_725_600_000),
                     NewRecord("c8", purchase("c8", "e2", "5.00", "2025-01-01T11:00:00Z"), timestamp: 1_735_729_200_000),
                 ], to: scene.inputs[0])
             let daemon = try scene.start().awaitReady()
@@ -28,7 +29,8 @@ extension BrokerTests {
                 let input = try #require(stored.first { $0.key == event.key })
                 #expect(event.partition.partition == input.partition.partition)
                 #expect(event.header("content-type") == "application/cloudevents+json; charset=UTF-8")
-                let object = try #require(try JSONSerialization.jsonObject(with: Data(event.value ?? [])) as? [String: Any])
+                let object = try #require(
+                    try JSONSerialization.jsonObject(with: Data(event.value ?? [])) as? [String: Any])
                 #expect(object["type"] as? String == "rfm.tier.changed.v1")
                 let data = try #require(object["data"] as? [String: Any])
                 #expect(data["from"] is NSNull)
@@ -53,7 +55,8 @@ extension BrokerTests {
             let java = try Kafka.tool(
                 "kafka-console-consumer.sh",
                 [
-                    "--bootstrap-server", scene.cluster.bootstrap, "--topic", topic, "--from-beginning", "--isolation-level", "read_committed",
+                    "--bootstrap-server", scene.cluster.bootstrap, "--topic", topic, "--from-beginning",
+                    "--isolation-level", "read_committed",
                     "--max-messages", "\(own.count)", "--timeout-ms", "30000",
                 ])
             #expect(java.outputText.split(separator: "\n").map(String.init).sorted() == own)
@@ -62,7 +65,8 @@ extension BrokerTests {
         @Test func binaryModeHasTheAttributesInHeaders() throws {
             let scene = try Scene("binary")
             try scene.producer().send(
-                [NewRecord("c7", purchase("c7", "e1", "120.00", "2025-01-01T10:00:00Z"), timestamp: 1_735_725_600_000)], to: scene.inputs[0])
+                [NewRecord("c7", purchase("c7", "e1", "120.00", "2025-01-01T10:00:00Z"), timestamp: 1_735_725_600_000)],
+                to: scene.inputs[0])
             let yaml = scene.yaml().replacingOccurrences(of: "outputs: { ", with: "outputs: { format: binary, ")
             let daemon = try DaemonProcess(yaml).awaitReady()
             try scene.awaitDrained(daemon)

@@ -10,7 +10,9 @@ extension BrokerTests {
         @Test func historyChangesStateAndEmitsNothing() throws {
             let scene = try Scene("backfill", partitions: 1)
             let producer = try scene.producer()
-            try producer.send((0..<20).map { NewRecord("old\($0)", purchase("old\($0)", "a\($0)", "1.00", now())) }, to: scene.inputs[0])
+            try producer.send(
+                (0..<20).map { NewRecord("old\($0)", purchase("old\($0)", "a\($0)", "1.00", now())) },
+                to: scene.inputs[0])
             let wall: (inout Scene.Options) -> Void = {
                 $0.clock = "wall"
                 $0.emitFrom = nil
@@ -22,9 +24,11 @@ extension BrokerTests {
             let header = [RecordHeader(name: "rfm-backfill", value: Array("1".utf8))]
             try producer.send(
                 [
-                    NewRecord("late", purchase("late", "b1", "1.00", "2025-01-01T00:00:00Z"), timestamp: 1_735_689_600_000),
+                    NewRecord(
+                        "late", purchase("late", "b1", "1.00", "2025-01-01T00:00:00Z"), timestamp: 1_735_689_600_000),
                     NewRecord("marked", purchase("marked", "b2", "1.00", now()), headers: header),
-                    NewRecord("old1", purchase("old1", "b3", "1.00", now())), NewRecord("live", purchase("live", "b4", "1.00", now())),
+                    NewRecord("old1", purchase("old1", "b3", "1.00", now())),
+                    NewRecord("live", purchase("live", "b4", "1.00", now())),
                 ], to: scene.inputs[0])
             try scene.awaitDrained(daemon)
             try daemon.stop()
@@ -42,14 +46,16 @@ extension BrokerTests {
             }.awaitReady()
             let collector = try JournalCollector(scene)
             let producer = try scene.producer()
-            try producer.send((0..<200).map { NewRecord("c\($0)", click("c\($0)", "e\($0)", now())) }, to: scene.inputs[0])
+            try producer.send(
+                (0..<200).map { NewRecord("c\($0)", click("c\($0)", "e\($0)", now())) }, to: scene.inputs[0])
             try scene.awaitEvents("all customers to be cold", daemon) { events in
                 events.filter { $0.valueText.contains("\"to\":\"cold\"") }.count == 200
             }
             try daemon.stop()
             var worst: Int64 = 0
             for event in try scene.events() where event.valueText.contains("\"kind\":\"deadline\"") {
-                let object = try #require(try JSONSerialization.jsonObject(with: Data(event.value ?? [])) as? [String: Any])
+                let object = try #require(
+                    try JSONSerialization.jsonObject(with: Data(event.value ?? [])) as? [String: Any])
                 let formatter = ISO8601DateFormatter()
                 formatter.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
                 let due = try #require((object["time"] as? String).flatMap(formatter.date))
@@ -71,7 +77,9 @@ extension BrokerTests {
             }.awaitReady()
             let collector = try JournalCollector(scene)
             for partition in 0..<2 as Range<Int32> {
-                try producer.send([NewRecord("first\(partition)", click("first\(partition)", "e", now()))], to: scene.inputs[0], partition: partition)
+                try producer.send(
+                    [NewRecord("first\(partition)", click("first\(partition)", "e", now()))], to: scene.inputs[0],
+                    partition: partition)
             }
             try scene.awaitDrained(daemon)
             let open = try TestProducer(scene.cluster.bootstrap, transactionalID: scene.name)
@@ -81,18 +89,28 @@ extension BrokerTests {
             try producer.send([NewRecord("second", click("second", "e", now()))], to: scene.inputs[0], partition: 1)
             // The other shard's customer goes cold: three seconds have passed, on its clock.
             try scene.awaitEvents("the other shard to go on", daemon) { events in
-                events.contains { $0.valueText.contains("\"subject\":\"second\"") && $0.valueText.contains("\"to\":\"cold\"") }
+                events.contains {
+                    $0.valueText.contains("\"subject\":\"second\"") && $0.valueText.contains("\"to\":\"cold\"")
+                }
             }
             let meanwhile = try scene.events().filter { $0.partition.partition == 0 }
-            #expect(!meanwhile.contains { $0.valueText.contains("\"subject\":\"behind\"") || $0.valueText.contains("\"subject\":\"inside\"") })
+            #expect(
+                !meanwhile.contains {
+                    $0.valueText.contains("\"subject\":\"behind\"") || $0.valueText.contains("\"subject\":\"inside\"")
+                })
             if commits { try open.commit() } else { try open.abort() }
             try scene.awaitEvents("the shard to go on", daemon) { events in
-                events.contains { $0.valueText.contains("\"subject\":\"behind\"") && $0.valueText.contains("\"to\":\"cold\"") }
+                events.contains {
+                    $0.valueText.contains("\"subject\":\"behind\"") && $0.valueText.contains("\"to\":\"cold\"")
+                }
             }
             try daemon.stop()
             let events = try scene.events()
             #expect(events.contains { $0.valueText.contains("\"subject\":\"inside\"") } == commits)
-            #expect(events.contains { $0.valueText.contains("\"subject\":\"first0\"") && $0.valueText.contains("\"to\":\"cold\"") })
+            #expect(
+                events.contains {
+                    $0.valueText.contains("\"subject\":\"first0\"") && $0.valueText.contains("\"to\":\"cold\"")
+                })
             try Auditor(scene).run(collector)
         }
     }

@@ -23,7 +23,11 @@ extension BrokerTests {
             let scene = try Scene("rules")
             let producer = try scene.producer()
             try producer.send(
-                (0..<50).map { NewRecord("c\($0)", purchase("c\($0)", "e\($0)", "20.00", "2025-01-01T00:00:00Z"), timestamp: 1_735_689_600_000) },
+                (0..<50).map {
+                    NewRecord(
+                        "c\($0)", purchase("c\($0)", "e\($0)", "20.00", "2025-01-01T00:00:00Z"),
+                        timestamp: 1_735_689_600_000)
+                },
                 to: scene.inputs[0])
             let one = try scene.start { $0.more = Versions.first }.awaitReady()
             let collector = try JournalCollector(scene)
@@ -40,14 +44,19 @@ extension BrokerTests {
             let changes = events.filter { $0.valueText.contains("\"to\":\"gold\"") }
             #expect(changes.count == 50)
             #expect(changes.allSatisfy { $0.valueText.contains("\"cause\":{\"kind\":\"version\"") })
-            let installs = try collector.catchUp(scene).entries.values.joined().flatMap(\.record.slices).filter(\.installs)
+            let installs = try collector.catchUp(scene).entries.values.joined().flatMap(\.record.slices).filter(
+                \.installs)
             #expect(installs.count == 2)
             #expect(installs.allSatisfy { $0.ranges.allSatisfy(\.isEmpty) })
 
             // An input that is added begins at its log start.
             try scene.cluster.create([added], partitions: scene.partitions, configuration: [("retention.ms", "-1")])
             try producer.send(
-                (0..<50).map { NewRecord("d\($0)", purchase("d\($0)", "f\($0)", "20.00", "2025-02-01T00:00:00Z"), timestamp: 1_738_368_000_000) }, to: added)
+                (0..<50).map {
+                    NewRecord(
+                        "d\($0)", purchase("d\($0)", "f\($0)", "20.00", "2025-02-01T00:00:00Z"),
+                        timestamp: 1_738_368_000_000)
+                }, to: added)
             let both = (scene.inputs + [added]).map { "  - { topic: \($0) }" }.joined(separator: "\n")
             let three = try scene.start {
                 $0.more = Versions.second

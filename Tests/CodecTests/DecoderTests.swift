@@ -12,7 +12,8 @@ struct Read: Equatable, CustomStringConvertible {
 }
 
 func read(
-    _ json: [UInt8]?, _ mapping: Mapping = .native(topic: "t"), money: MoneyRules = euro, headers: [String: String]? = nil
+    _ json: [UInt8]?, _ mapping: Mapping = .native(topic: "t"), money: MoneyRules = euro,
+    headers: [String: String]? = nil
 ) -> Read {
     var attributes = headers.map { _ in CloudEventAttributes() }
     for (name, value) in headers ?? [:] { attributes?.take(name, Array(value.utf8)) }

@@ -44,8 +44,11 @@ import Testing
         attributes.take("ce_type", Array("purchase".utf8))
         attributes.take("ce_subject", [0x63, 0xFF])
         let decoder = RecordDecoder(.cloudEvents(topic: "t"), money: euro)
-        let found = Array(#"{"event_id":"e1","amount":5,"occurred_at":"2026-11-23T10:00:00Z"}"#.utf8).withUnsafeBytes { data in
-            guard case .rejected(let rejection) = decoder.decode(data, headers: attributes) else { return nil as Rejection? }
+        let found = Array(#"{"event_id":"e1","amount":5,"occurred_at":"2026-11-23T10:00:00Z"}"#.utf8).withUnsafeBytes {
+            data in
+            guard case .rejected(let rejection) = decoder.decode(data, headers: attributes) else {
+                return nil as Rejection?
+            }
             return rejection
         }
         #expect(found == Rejection(.wrongField, field: "customer_id"))

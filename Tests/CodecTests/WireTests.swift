@@ -99,7 +99,8 @@ import Testing
             ("field", { $0.mappings[0].fields[.amount] = .constant("1") }),
             ("kind", { $0.mappings[3].kinds["sale"] = .click }), ("unit", { $0.mappings[0].timeUnit = .seconds }),
             ("topic", { $0.mappings[0].topic = "x" }), ("backfill", { $0.mappings[3].backfillValues = [] }),
-            ("skipped", { $0.mappings[1].skippedValues = ["d"] }), ("skipped at", { $0.mappings[1].skippedAt = ["/op"] }),
+            ("skipped", { $0.mappings[1].skippedValues = ["d"] }),
+            ("skipped at", { $0.mappings[1].skippedAt = ["/op"] }),
         ]
         var digests: Set<Digest> = [WireTests.version().digest]
         for (name, change) in changes {

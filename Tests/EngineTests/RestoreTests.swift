@@ -40,7 +40,8 @@ import Testing
     }
 
     /// The number of customers lies behind clock, cursor and version number; a customer begins with his ordinal.
-    private static func replace<Number: FixedWidthInteger>(_ bytes: inout [UInt8], at offset: Int, with number: Number) {
+    private static func replace<Number: FixedWidthInteger>(_ bytes: inout [UInt8], at offset: Int, with number: Number)
+    {
         withUnsafeBytes(of: number.littleEndian) { bytes.replaceSubrange(offset..<offset + $0.count, with: $0) }
     }
 

@@ -74,7 +74,9 @@ extension Rule {
         }
     }
 
-    private func holds<Exact: Number>(_ customer: Customer, at instant: Int64, as exact: Exact.Type) throws(Rational.TooLarge) -> Truth {
+    private func holds<Exact: Number>(_ customer: Customer, at instant: Int64, as exact: Exact.Type) throws(Rational
+        .TooLarge) -> Truth
+    {
         switch self {
         case .constant(let value): return value ? .yes : .no
         case .not(let inner): return !(try inner.holds(customer, at: instant, as: exact))

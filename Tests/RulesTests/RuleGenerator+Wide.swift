@@ -16,7 +16,8 @@ extension RuleGenerator {
 
     private mutating func wideMoving(_ kind: Kind) -> Rule {
         var rule: Rule = .feature(
-            kind == .number ? random.pick(["recency", "recency", "activity_trend"]) : random.pick(["idle", "since_order"]),
+            kind == .number
+                ? random.pick(["recency", "recency", "activity_trend"]) : random.pick(["idle", "since_order"]),
             window: nil)
         for _ in 0..<random.int(1...3) {
             switch random.int(0...4) {
@@ -61,12 +62,15 @@ extension RuleGenerator {
     private mutating func ratio() -> Rule {
         switch random.int(0...2) {
         case 0:
-            let (text, value) = random.pick([("7d", Int64(604_800_000)), ("45s", 45_000), ("1ms", 1), ("30d", 2_592_000_000)])
+            let (text, value) = random.pick([
+                ("7d", Int64(604_800_000)), ("45s", 45_000), ("1ms", 1), ("30d", 2_592_000_000),
+            ])
             return .arithmetic("/", .feature("typical_gap", window: nil), .duration(text, value))
         case 1: return .arithmetic("/", money(), money())
         default:
             let thousandths = random.int(1...3_000_000_000)
-            let text = "\(thousandths / 1_000_000_000).\(String(thousandths % 1_000_000_000 + 1_000_000_000).dropFirst())"
+            let text =
+                "\(thousandths / 1_000_000_000).\(String(thousandths % 1_000_000_000 + 1_000_000_000).dropFirst())"
             return .number(text, Rational(Int128(thousandths), 1_000_000_000))
         }
     }

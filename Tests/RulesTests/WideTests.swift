@@ -132,7 +132,8 @@ import Testing
                 let whole = Int128(random.int64(-(1 << 47)...1 << 47))
                 let denominator = Int128(random.int64(1...(.max)))
                 for beyond in [-1, 0, 1] as [Int128] {
-                    let exact = WideExact(Exact(numerator: whole * denominator + beyond, denominator: denominator), &arena)
+                    let exact = WideExact(
+                        Exact(numerator: whole * denominator + beyond, denominator: denominator), &arena)
                     let (floor, ceiling) = exact.floorAndCeiling(arena)
                     let isWhole = beyond == 0 || denominator == 1
                     let expected = denominator == 1 ? whole + beyond : beyond < 0 ? whole - 1 : whole
@@ -179,7 +180,8 @@ import Testing
         var value = WideInteger(0, &arena)
         for _ in 0..<random.int(0...6) {
             let limb = random.pick([0, 1, UInt64.max, UInt64.max, random.next()])
-            value = .sum(.product(value, WideInteger(1 << 64, &arena), &arena), WideInteger(Int128(limb), &arena), &arena)
+            value = .sum(
+                .product(value, WideInteger(1 << 64, &arena), &arena), WideInteger(Int128(limb), &arena), &arena)
         }
         return random.one(in: 2) ? -value : value
     }

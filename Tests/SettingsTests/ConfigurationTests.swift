@@ -66,7 +66,8 @@ private let least = "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [{ topic:
     /// A transaction that is over before a broker is back may be shown twice: told, with its place, and run all the same.
     @Test func warnsOfAShortTransaction() throws {
         func doubts(_ value: String) throws -> [String] {
-            let text = "kafka:\n  bootstrap: b\n  properties: { linger.ms: 5, transaction.timeout.ms: \(value) }\ninputs: [{ topic: t }]\n"
+            let text =
+                "kafka:\n  bootstrap: b\n  properties: { linger.ms: 5, transaction.timeout.ms: \(value) }\ninputs: [{ topic: t }]\n"
             return try withFile(text) { path in
                 #expect(runProgram(["validate", "--config", path]) == 0)
                 return try Configuration.load(path).doubts.map { "\($0.place.line): \($0.key): \($0.message)" }
@@ -74,12 +75,14 @@ private let least = "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [{ topic:
         }
         let told = try doubts("44999")
         #expect(told.count == 1)
-        #expect(told.first?.hasPrefix("3: kafka.properties.transaction.timeout.ms: less than 45000: ") == true, "\(told)")
+        #expect(
+            told.first?.hasPrefix("3: kafka.properties.transaction.timeout.ms: less than 45000: ") == true, "\(told)")
         #expect(try doubts("45000") == [])
     }
 
     @Test func aWarningIsMediumUnlessItSaysOtherwise() throws {
-        let warnings = "warnings: [{ name: a, when: recency > 60 }, { name: slipping, when: recency > 9 }, { name: b, severity: high, when: recency > 1 }]\n"
+        let warnings =
+            "warnings: [{ name: a, when: recency > 60 }, { name: slipping, when: recency > 9 }, { name: b, severity: high, when: recency > 1 }]\n"
         try withFile(least + warnings) { path in
             let version = try Configuration.load(path).version
             let severities = Dictionary(uniqueKeysWithValues: version.warnings.map { ($0.name, $0.severity) })

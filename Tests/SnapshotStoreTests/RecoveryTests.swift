@@ -49,8 +49,10 @@ import Testing
         let ports = WorkerPorts(
             source: { () throws(TransportFailure) in throw .fatal("not asked for") },
             sink: { () throws(TransportFailure) in throw .fatal("not asked for") },
-            reader: { () throws(TransportFailure) in throw .fatal("not asked for") }, lanes: ThreadLanes(), vault: vault,
-            housekeeper: NoHousekeeper(), clock: TrustedClock(), randomID: { Digest(high: 3, low: 4) }, observer: observer)
+            reader: { () throws(TransportFailure) in throw .fatal("not asked for") }, lanes: ThreadLanes(),
+            vault: vault,
+            housekeeper: NoHousekeeper(), clock: TrustedClock(), randomID: { Digest(high: 3, low: 4) },
+            observer: observer)
         return ShardRecovery(options: options, ports: ports, reader: log, progress: {}, pause: {}, tick: {})
     }
 }
@@ -80,7 +82,9 @@ private final class OneRecordLog: LogReader {
 }
 
 private final class NoHousekeeper: Housekeeper {
-    func tidy(group: String, shard: Int32, genesis: Digest, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64]) {}
+    func tidy(
+        group: String, shard: Int32, genesis: Digest, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64]
+    ) {}
 }
 
 private final class Notes: WorkerObserver {

@@ -1,10 +1,11 @@
 // The documentation says what the program does: features, examples, limits, keys.
-@testable import Daemon
 import Foundation
 import Rules
 import Settings
 import TestSupport
 import Testing
+
+@testable import Daemon
 
 @Suite struct DocumentationTests {
     private func compile(_ rule: String) -> String? {
@@ -21,7 +22,8 @@ import Testing
         let names = message.split(separator: "there are ")[1].split(separator: ", ")
         #expect(names.count >= 12)
         for name in names where name != "tier" {
-            #expect(text.contains("| `\(name)`") || text.contains("| `\(name)("), "docs/rules.md does not name '\(name)'")
+            #expect(
+                text.contains("| `\(name)`") || text.contains("| `\(name)("), "docs/rules.md does not name '\(name)'")
         }
         let lines = text.split(separator: "\n")
         var examples: [String] = []

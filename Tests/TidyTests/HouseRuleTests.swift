@@ -11,7 +11,8 @@ import Testing
     @Test(arguments: ["Model", "Rules", "Engine", "Codec"])
     func theCoreImportsNoSystem(target: String) throws {
         let allowed: [String: Set<String>] = [
-            "Model": ["CXXHash"], "Rules": ["Model"], "Engine": ["Model", "Rules", "CXXHash", "CMemory"], "Codec": ["Model", "Rules", "CSimdJSON"],
+            "Model": ["CXXHash"], "Rules": ["Model"], "Engine": ["Model", "Rules", "CXXHash", "CMemory"],
+            "Codec": ["Model", "Rules", "CSimdJSON"],
         ]
         let files = try sources().filter { $0.path.hasPrefix("Sources/\(target)/") }
         #expect(!files.isEmpty)
@@ -30,7 +31,8 @@ import Testing
         // Beside librdkafka's: a raw record on its way to the decoder (a real one, or the simulation's number of one),
         // simdjson's two handles, the mock broker of the demo, and the stack of a simulated thread.
         let allowed = [
-            "Sources/KafkaTransport/", "Sources/Worker/Ports.swift", "Sources/Codec/RecordDecoder.swift", "Sources/Demo/",
+            "Sources/KafkaTransport/", "Sources/Worker/Ports.swift", "Sources/Codec/RecordDecoder.swift",
+            "Sources/Demo/",
             "Sources/SnapshotStore/", "Sources/Simulator/World.swift", "Sources/Simulator/Fiber.swift",
         ]
         for (path, text) in try sources() where text.contains("OpaquePointer") {
@@ -39,7 +41,8 @@ import Testing
     }
 
     @Test func everyFileSaysItsPurposeAndIsShort() throws {
-        let files = try Repository.files("Sources", endings: [".swift"]) + Repository.files("Tests", endings: [".swift"])
+        let files =
+            try Repository.files("Sources", endings: [".swift"]) + Repository.files("Tests", endings: [".swift"])
         #expect(files.count > 60)
         for path in files {
             let lines = try Repository.text(path).split(separator: "\n", omittingEmptySubsequences: false)
@@ -50,7 +53,9 @@ import Testing
 
     @Test func nothingIsLeftForLater() throws {
         let banned = ["TO" + "DO", "FIX" + "ME", "try" + "! ", "fatalError(" + "\"unimplemented"]
-        for path in try Repository.files("Sources", endings: [".swift"]) + Repository.files("Tests", endings: [".swift"]) {
+        for path in try Repository.files("Sources", endings: [".swift"])
+            + Repository.files("Tests", endings: [".swift"])
+        {
             let text = try Repository.text(path)
             for word in banned { #expect(!text.contains(word), "\(path) holds '\(word)'") }
         }

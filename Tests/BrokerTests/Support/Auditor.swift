@@ -55,7 +55,9 @@ struct Auditor {
             versions[digest] = bytes.withUnsafeBytes { Version(encoded: $0) }
         }
         var records: [TopicPartition: [StoredRecord]] = [:]
-        for topic in inputs { for record in try scene.read(topic) { records[record.partition, default: []].append(record) } }
+        for topic in inputs {
+            for record in try scene.read(topic) { records[record.partition, default: []].append(record) }
+        }
         let source = try source()
         for (shard, history) in entries.sorted(by: { $0.key < $1.key }) {
             var one: ShardAudit?
@@ -63,7 +65,10 @@ struct Auditor {
                 if entry.record.batch == 0 {
                     one = try ShardAudit(entry.record, versions, outputs: scene.outputs, source: source, &audit)
                 } else {
-                    guard one != nil else { throw Missing("the genesis of shard \(shard); its journal begins with batch \(entry.record.batch)") }
+                    guard one != nil else {
+                        throw Missing(
+                            "the genesis of shard \(shard); its journal begins with batch \(entry.record.batch)")
+                    }
                     try one?.apply(entry.record, records, &audit)
                 }
             }
@@ -75,7 +80,9 @@ struct Auditor {
         try compareLetters(&audit)
         try comparePositions(&audit)
         if !audit.problems.isEmpty {
-            throw Missing("the outputs that the engine alone makes of the journal (\(scene.name)):\n" + audit.problems.joined(separator: "\n"))
+            throw Missing(
+                "the outputs that the engine alone makes of the journal (\(scene.name)):\n"
+                    + audit.problems.joined(separator: "\n"))
         }
         return audit
     }
@@ -95,18 +102,23 @@ struct Auditor {
             for index in 0..<scene.partitions {
                 let partition = TopicPartition(topic: topic, partition: index)
                 let (expected, actual) = (audit.events[partition] ?? [], seen[partition] ?? [])
-                audit.expect(expected.count == actual.count, "\(partition): \(actual.count) events, expected \(expected.count)")
+                audit.expect(
+                    expected.count == actual.count, "\(partition): \(actual.count) events, expected \(expected.count)")
                 for (place, pair) in zip(expected, actual).enumerated() {
                     let (one, other) = pair
                     if one == Audit.Message(key: other.key, value: other.value) { continue }
-                    audit.expect(false, "\(partition) at \(place):\n  is       \(other.valueText)\n  expected \(String(decoding: one.value ?? [], as: UTF8.self))")
+                    audit.expect(
+                        false,
+                        "\(partition) at \(place):\n  is       \(other.valueText)\n  expected \(String(decoding: one.value ?? [], as: UTF8.self))"
+                    )
                     break
                 }
                 for record in actual {
                     let id = record.valueText.dropFirst(27).prefix { $0 != "\"" }
                     audit.expect(ids.insert(String(id)).inserted, "\(partition): the id \(id) was used twice")
                     audit.expect(
-                        record.header("content-type") == "application/cloudevents+json; charset=UTF-8" && record.headers.count == 1,
+                        record.header("content-type") == "application/cloudevents+json; charset=UTF-8"
+                            && record.headers.count == 1,
                         "\(partition), offset \(record.offset): headers \(record.headers)")
                 }
             }
@@ -115,20 +127,28 @@ struct Auditor {
 
     private func compareLetters(_ audit: inout Audit) throws {
         var seen: [Int32: [StoredRecord]] = [:]
-        for record in try scene.read(scene.outputs.deadLetters) { seen[record.partition.partition, default: []].append(record) }
+        for record in try scene.read(scene.outputs.deadLetters) {
+            seen[record.partition.partition, default: []].append(record)
+        }
         for index in 0..<scene.partitions {
             let (expected, actual) = (audit.letters[index] ?? [], seen[index] ?? [])
-            audit.expect(expected.count == actual.count, "dead letters of shard \(index): \(actual.count), expected \(expected.count)")
+            audit.expect(
+                expected.count == actual.count,
+                "dead letters of shard \(index): \(actual.count), expected \(expected.count)")
             for (letter, record) in zip(expected, actual) {
                 let original = letter.record
                 let isWhole =
-                    record.key == original.key && record.value == original.value && record.headers.starts(with: original.headers)
+                    record.key == original.key && record.value == original.value
+                    && record.headers.starts(with: original.headers)
                     && record.header("__rfmd.errors.reason") == letter.reason
                     && record.header("__rfmd.errors.topic") == original.partition.topic
                     && record.header("__rfmd.errors.partition") == String(original.partition.partition)
                     && record.header("__rfmd.errors.offset") == String(original.offset)
                     && record.header("__rfmd.errors.timestamp") == original.timestamp.map { String($0) }
-                audit.expect(isWhole, "the letter of \(original.partition) offset \(original.offset), expected \(letter.reason): \(record.headers)")
+                audit.expect(
+                    isWhole,
+                    "the letter of \(original.partition) offset \(original.offset), expected \(letter.reason): \(record.headers)"
+                )
             }
         }
     }
@@ -136,9 +156,12 @@ struct Auditor {
     /// What the group has committed is what the last journal records say.
     private func comparePositions(_ audit: inout Audit) throws {
         let last = audit.positions
-        let committed = try GroupPositions(scene.cluster.bootstrap, group: scene.group).committed(Array(last.keys)) ?? [:]
+        let committed =
+            try GroupPositions(scene.cluster.bootstrap, group: scene.group).committed(Array(last.keys)) ?? [:]
         for (partition, position) in last {
-            audit.expect(committed[partition] == position, "\(partition): committed \(committed[partition] ?? -1), the journal says \(position)")
+            audit.expect(
+                committed[partition] == position,
+                "\(partition): committed \(committed[partition] ?? -1), the journal says \(position)")
         }
     }
 }
@@ -155,24 +178,34 @@ private struct ShardAudit {
     var encoder: EventEncoder
     var positions: [String: Int64]
 
-    init(_ genesis: JournalRecord, _ versions: [Digest: Version], outputs: OutputTopics, source: String, _ audit: inout Audit) throws {
-        guard let version = versions[genesis.version] else { throw Missing("the version \(genesis.version.short) in rfm.versions") }
+    init(
+        _ genesis: JournalRecord, _ versions: [Digest: Version], outputs: OutputTopics, source: String,
+        _ audit: inout Audit
+    ) throws {
+        guard let version = versions[genesis.version] else {
+            throw Missing("the version \(genesis.version.short) in rfm.versions")
+        }
         self.outputs = outputs
         self.source = source
         self.versions = versions
         let rules = try version.ruleset()
         engine = Engine(
-            rules: rules, key: genesis.genesis.id.low, emitFrom: genesis.genesis.emitFrom, rebuiltUpTo: genesis.genesis.rebuiltUpTo)
+            rules: rules, key: genesis.genesis.id.low, emitFrom: genesis.genesis.emitFrom,
+            rebuiltUpTo: genesis.genesis.rebuiltUpTo)
         applier = SliceApplier(engine: engine, version: version)
         encoder = EventEncoder(source: source, rules: rules, version: genesis.version)
         self.version = genesis.version
         positions = genesis.positions
         last = genesis
         audit.expect(genesis.follows(.zero), "shard \(genesis.shard): the genesis' chain")
-        audit.expect(genesis.slices.isEmpty && genesis.positions == genesis.genesis.starts, "shard \(genesis.shard): a genesis with slices")
+        audit.expect(
+            genesis.slices.isEmpty && genesis.positions == genesis.genesis.starts,
+            "shard \(genesis.shard): a genesis with slices")
     }
 
-    mutating func apply(_ record: JournalRecord, _ records: [TopicPartition: [StoredRecord]], _ audit: inout Audit) throws {
+    mutating func apply(_ record: JournalRecord, _ records: [TopicPartition: [StoredRecord]], _ audit: inout Audit)
+        throws
+    {
         let here = "shard \(record.shard), batch \(record.batch)"
         audit.batches += 1
         audit.expect(record.genesis == last.genesis, "\(here): another genesis")
@@ -200,14 +233,18 @@ private struct ShardAudit {
         both.append(Digest(of: effects.bytes))
         both.append(Digest(of: marks.bytes))
         audit.expect(Digest(of: both.bytes) == record.effects, "\(here): the digest of its effects")
-        audit.expect(record.clock == engine.clock, "\(here): clock \(String(describing: record.clock)), expected \(String(describing: engine.clock))")
+        audit.expect(
+            record.clock == engine.clock,
+            "\(here): clock \(String(describing: record.clock)), expected \(String(describing: engine.clock))")
         audit.expect(record.positions == positions, "\(here): positions \(record.positions), expected \(positions)")
         audit.expect(record.version == version, "\(here): version")
         last = record
     }
 
     private mutating func install(_ slice: Slice, next: Slice?, _ record: JournalRecord) throws {
-        guard let new = versions[slice.version] else { throw Missing("the version \(slice.version.short) in rfm.versions") }
+        guard let new = versions[slice.version] else {
+            throw Missing("the version \(slice.version.short) in rfm.versions")
+        }
         let rules = try new.ruleset()
         engine.install(rules)
         applier.install(new)
@@ -220,14 +257,17 @@ private struct ShardAudit {
 
     /// Applies the records of a slice in the order of their Kafka timestamps, ties by topic name.
     private mutating func apply(
-        _ slice: Slice, _ record: JournalRecord, _ records: [TopicPartition: [StoredRecord]], _ marks: ByteBuffer, _ audit: inout Audit,
+        _ slice: Slice, _ record: JournalRecord, _ records: [TopicPartition: [StoredRecord]], _ marks: ByteBuffer,
+        _ audit: inout Audit,
         _ here: String
     ) -> RecordCounts {
         var counts = RecordCounts()
         var heads: [[StoredRecord].SubSequence] = []
         let topics = applier.version.mappings.map(\.topic)
         for (topic, range) in zip(topics, slice.ranges) {
-            audit.expect(range.lowerBound == positions[topic], "\(here): \(topic) goes on at \(range.lowerBound), not \(positions[topic] ?? -1)")
+            audit.expect(
+                range.lowerBound == positions[topic],
+                "\(here): \(topic) goes on at \(range.lowerBound), not \(positions[topic] ?? -1)")
             positions[topic] = range.upperBound
             heads.append(Auditor.part(records[TopicPartition(topic: topic, partition: record.shard)] ?? [], range))
         }
@@ -235,7 +275,11 @@ private struct ShardAudit {
             var next: Int?
             for index in heads.indices {
                 guard let head = heads[index].first else { continue }
-                if let best = next.flatMap({ heads[$0].first }), best.timestamp ?? slice.reading <= head.timestamp ?? slice.reading { continue }
+                if let best = next.flatMap({ heads[$0].first }),
+                    best.timestamp ?? slice.reading <= head.timestamp ?? slice.reading
+                {
+                    continue
+                }
                 next = index
             }
             guard let next, let head = heads[next].popFirst() else { return counts }
@@ -254,7 +298,9 @@ private struct ShardAudit {
         Auditor.withBytes(stored.key) { key in
             Auditor.withBytes(stored.value) { value in
                 var context = RecordContext(input: input, key: key, timestamp: stored.timestamp, reading: slice.reading)
-                if let limit = genesis.rebuiltPositions[stored.partition.topic] { context.wasSentBefore = stored.offset < limit }
+                if let limit = genesis.rebuiltPositions[stored.partition.topic] {
+                    context.wasSentBefore = stored.offset < limit
+                }
                 context.isBackfill = stored.headers.contains { $0.name == "rfm-backfill" }
                 if applier.version.mappings[input].readsCloudEventHeaders {
                     var attributes = CloudEventAttributes()
@@ -274,7 +320,8 @@ private struct ShardAudit {
             let effect = try reader.readEffect()
             text.removeAll()
             encoder.appendStructured(
-                effect, idPrefix: Array("\(record.genesis.id)-\(record.shard)-\(record.batch)-".utf8), position: position, to: text)
+                effect, idPrefix: Array("\(record.genesis.id)-\(record.shard)-\(record.batch)-".utf8),
+                position: position, to: text)
             position += 1
             let name = String(decoding: effect.name, as: UTF8.self)
             let topic = effect.kind == .rungChanged ? outputs.topic(ofLadder: name) : outputs.warnings
@@ -299,7 +346,8 @@ extension Auditor {
         return records[place(range.lowerBound)..<place(range.upperBound)]
     }
 
-    fileprivate static func withBytes<Result>(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) -> Result) -> Result {
+    fileprivate static func withBytes<Result>(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) -> Result) -> Result
+    {
         guard let bytes else { return body(nil) }
         if bytes.isEmpty { return body(UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: 1), count: 0)) }
         return bytes.withUnsafeBytes { body($0) }

@@ -39,7 +39,8 @@ final class TestProducer: @unchecked Sendable {
 
     init(_ bootstrap: String, transactionalID: String? = nil) throws {
         var settings = [
-            ("bootstrap.servers", bootstrap), ("enable.idempotence", "true"), ("partitioner", "murmur2_random"), ("linger.ms", "2"),
+            ("bootstrap.servers", bootstrap), ("enable.idempotence", "true"), ("partitioner", "murmur2_random"),
+            ("linger.ms", "2"),
             ("message.max.bytes", "20000000"), ("log_level", "0"), ("topic.metadata.refresh.interval.ms", "5000"),
         ]
         if let transactionalID { settings.append(("transactional.id", transactionalID)) }
@@ -64,7 +65,8 @@ final class TestProducer: @unchecked Sendable {
             }
             value.withUnsafeBytes {
                 // An empty value is not a missing one.
-                _ = rd_kafka_header_add(headers, header.name, -1, $0.baseAddress ?? UnsafeRawPointer(bitPattern: 1), $0.count)
+                _ = rd_kafka_header_add(
+                    headers, header.name, -1, $0.baseAddress ?? UnsafeRawPointer(bitPattern: 1), $0.count)
             }
         }
         while true {
@@ -77,21 +79,27 @@ final class TestProducer: @unchecked Sendable {
         }
     }
 
-    private func produce(_ record: NewRecord, _ topic: String, _ partition: Int32?, _ headers: OpaquePointer?) -> rd_kafka_resp_err_t {
+    private func produce(_ record: NewRecord, _ topic: String, _ partition: Int32?, _ headers: OpaquePointer?)
+        -> rd_kafka_resp_err_t
+    {
         (record.key ?? []).withUnsafeBytes { key in
             (record.value ?? []).withUnsafeBytes { value in
                 // An empty key or value is not a missing one.
                 let some = UnsafeRawPointer(bitPattern: 1)
                 return rfmd_produce(
-                    client, topic, partition ?? RD_KAFKA_PARTITION_UA, record.key == nil ? nil : key.baseAddress ?? some, key.count,
-                    record.value == nil ? nil : value.baseAddress ?? some, value.count, headers, record.timestamp ?? 0, nil)
+                    client, topic, partition ?? RD_KAFKA_PARTITION_UA,
+                    record.key == nil ? nil : key.baseAddress ?? some, key.count,
+                    record.value == nil ? nil : value.baseAddress ?? some, value.count, headers, record.timestamp ?? 0,
+                    nil)
             }
         }
     }
 
     /// Waits until everything is acknowledged.
     func flush(seconds: Int32 = 60) throws {
-        if rd_kafka_flush(client, seconds * 1_000) != RD_KAFKA_RESP_ERR_NO_ERROR { throw Missing("acknowledged records") }
+        if rd_kafka_flush(client, seconds * 1_000) != RD_KAFKA_RESP_ERR_NO_ERROR {
+            throw Missing("acknowledged records")
+        }
     }
 
     func send(_ records: [NewRecord], to topic: String, partition: Int32? = nil) throws {
@@ -110,7 +118,11 @@ final class GroupPositions {
 
     init(_ bootstrap: String, group: String) throws {
         client = try makeClient(
-            RD_KAFKA_CONSUMER, [("bootstrap.servers", bootstrap), ("group.id", group), ("log_level", "0"), ("enable.auto.commit", "false")])
+            RD_KAFKA_CONSUMER,
+            [
+                ("bootstrap.servers", bootstrap), ("group.id", group), ("log_level", "0"),
+                ("enable.auto.commit", "false"),
+            ])
     }
 
     deinit { rd_kafka_destroy(client) }
@@ -124,7 +136,8 @@ final class GroupPositions {
         var positions: [TopicPartition: Int64] = [:]
         for index in 0..<Int(list.pointee.cnt) where list.pointee.elems[index].offset >= 0 {
             let element = list.pointee.elems[index]
-            positions[TopicPartition(topic: String(cString: element.topic), partition: element.partition)] = element.offset
+            positions[TopicPartition(topic: String(cString: element.topic), partition: element.partition)] =
+                element.offset
         }
         return positions
     }
@@ -143,7 +156,9 @@ func leastInSync(_ bootstrap: String) throws -> Int? {
     let client = try makeClient(RD_KAFKA_PRODUCER, [("bootstrap.servers", bootstrap), ("log_level", "0")])
     defer { rd_kafka_destroy(client) }
     var answer: UnsafePointer<rd_kafka_metadata>?
-    guard rd_kafka_metadata(client, 1, nil, &answer, 5_000) == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata = answer else { return nil }
+    guard rd_kafka_metadata(client, 1, nil, &answer, 5_000) == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata = answer else {
+        return nil
+    }
     defer { rd_kafka_metadata_destroy(metadata) }
     var least: Int32?
     for topic in UnsafeBufferPointer(start: metadata.pointee.topics, count: Int(metadata.pointee.topic_cnt)) {

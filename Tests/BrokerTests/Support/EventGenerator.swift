@@ -48,10 +48,13 @@ struct EventGenerator {
             let old = recent[random(recent.count)]
             return NewRecord(old.customer, old.json, timestamp: timestamp)
         case 55: return unusable(customer)
-        case 56: return NewRecord(customer, "{\"type\":\"newsletter\",\"customer_id\":\"\(customer)\"}", timestamp: timestamp)
+        case 56:
+            return NewRecord(
+                customer, "{\"type\":\"newsletter\",\"customer_id\":\"\(customer)\"}", timestamp: timestamp)
         default:
             return NewRecord(
-                customer, "{\"type\":\"click\",\"event_id\":\"e\(count)\",\"customer_id\":\"\(customer)\",\"occurred_at\":\"\(text(time))\"}",
+                customer,
+                "{\"type\":\"click\",\"event_id\":\"e\(count)\",\"customer_id\":\"\(customer)\",\"occurred_at\":\"\(text(time))\"}",
                 timestamp: timestamp)
         }
     }
@@ -64,7 +67,11 @@ struct EventGenerator {
         let occurred = late ? time - Int64(random(30 * 86_400)) * 1_000 : time
         let json =
             "{\"type\":\"purchase\",\"event_id\":\"e\(count)\",\"customer_id\":\"\(customer)\",\"order_id\":\"o\(count)\",\"amount\":\"\(random(300)).\(10 + random(90))\",\"occurred_at\":\"\(text(occurred))\"}"
-        if recent.count < 500 { recent.append((customer, "o\(count)", json)) } else { recent[random(500)] = (customer, "o\(count)", json) }
+        if recent.count < 500 {
+            recent.append((customer, "o\(count)", json))
+        } else {
+            recent[random(500)] = (customer, "o\(count)", json)
+        }
         return NewRecord(customer, json, timestamp: timestamp)
     }
 
@@ -87,7 +94,8 @@ struct EventGenerator {
                 timestamp: timestamp, headers: [RecordHeader(name: "trace", value: Array("t\(count)".utf8))])
         default:
             return NewRecord(
-                customer, "{\"type\":\"click\",\"event_id\":\"e\(count)\",\"customer_id\":\"x\(customer)\",\"occurred_at\":\"\(text(time))\"}",
+                customer,
+                "{\"type\":\"click\",\"event_id\":\"e\(count)\",\"customer_id\":\"x\(customer)\",\"occurred_at\":\"\(text(time))\"}",
                 timestamp: timestamp)
         }
     }
@@ -105,7 +113,9 @@ final class Load: @unchecked Sendable {
         Thread.detachNewThread { self.work(generator, producer, topics, count, perSecond) }
     }
 
-    private func work(_ generator: EventGenerator, _ producer: TestProducer, _ topics: [String], _ count: Int, _ perSecond: Int) {
+    private func work(
+        _ generator: EventGenerator, _ producer: TestProducer, _ topics: [String], _ count: Int, _ perSecond: Int
+    ) {
         var generator = generator
         let began = Date()
         do {

@@ -46,11 +46,15 @@ final class JournalCollector: Sendable {
     private static func consumer(_ bootstrap: String) throws -> OpaquePointer {
         let conf = rd_kafka_conf_new()
         let settings = [
-            ("bootstrap.servers", bootstrap), ("group.id", "collector"), ("isolation.level", "read_committed"), ("enable.auto.commit", "false"),
-            ("enable.partition.eof", "true"), ("auto.offset.reset", "error"), ("log_level", "0"), ("fetch.wait.max.ms", "50"),
+            ("bootstrap.servers", bootstrap), ("group.id", "collector"), ("isolation.level", "read_committed"),
+            ("enable.auto.commit", "false"),
+            ("enable.partition.eof", "true"), ("auto.offset.reset", "error"), ("log_level", "0"),
+            ("fetch.wait.max.ms", "50"),
         ]
         for (name, value) in settings { rd_kafka_conf_set(conf, name, value, nil, 0) }
-        guard let client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, nil, 0) else { throw Missing("a consumer for the journal") }
+        guard let client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, nil, 0) else {
+            throw Missing("a consumer for the journal")
+        }
         rd_kafka_poll_set_consumer(client)
         return client
     }
@@ -67,7 +71,8 @@ final class JournalCollector: Sendable {
 
     private func take(_ message: UnsafeMutablePointer<rd_kafka_message_t>) {
         guard let topic = message.pointee.rkt else { return }
-        let partition = TopicPartition(topic: String(cString: rd_kafka_topic_name(topic)), partition: message.pointee.partition)
+        let partition = TopicPartition(
+            topic: String(cString: rd_kafka_topic_name(topic)), partition: message.pointee.partition)
         let offset = message.pointee.offset
         state.withLock { state in
             switch message.pointee.err {
@@ -75,7 +80,9 @@ final class JournalCollector: Sendable {
                 state.positions[partition] = offset + 1
                 let value = UnsafeRawBufferPointer(start: message.pointee.payload, count: message.pointee.len)
                 if partition.topic == versionsTopic {
-                    let key = String(decoding: UnsafeRawBufferPointer(start: message.pointee.key, count: message.pointee.key_len), as: UTF8.self)
+                    let key = String(
+                        decoding: UnsafeRawBufferPointer(start: message.pointee.key, count: message.pointee.key_len),
+                        as: UTF8.self)
                     guard let digest = Digest(hex: key.split(separator: ":").last ?? "") else {
                         state.problem = state.problem ?? "\(partition), offset \(offset): the key '\(key)'"
                         return
@@ -105,7 +112,9 @@ final class JournalCollector: Sendable {
         }
         let versions = TopicPartition(topic: versionsTopic, partition: 0)
         ends[versions] = try reader.rangeWhenLed(of: versions).end
-        try wait(for: "the journal to be read", seconds: 90, context: "ends \(ends), \(state.withLock { $0.positions })") {
+        try wait(
+            for: "the journal to be read", seconds: 90, context: "ends \(ends), \(state.withLock { $0.positions })"
+        ) {
             state.withLock { state in state.problem != nil || ends.allSatisfy { (state.positions[$0] ?? 0) >= $1 } }
         }
         return try state.withLock { state in

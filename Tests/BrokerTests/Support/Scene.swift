@@ -34,14 +34,16 @@ final class Scene {
         var ladders: [String: String] = [:]
         for ladder in ["tier", "lifecycle"] + addedLadders { ladders[ladder] = "\(name).\(ladder)" }
         return OutputTopics(
-            ladders: ladders, warnings: "\(name).warnings", deadLetters: "\(name).dead-letters", journal: "\(name).journal",
+            ladders: ladders, warnings: "\(name).warnings", deadLetters: "\(name).dead-letters",
+            journal: "\(name).journal",
             versions: "\(name).versions")
     }
     var eventTopics: [String] { outputs.ladders.values.sorted() + [outputs.warnings] }
 
     /// `inputs` are made unless they exist, as topics that keep everything.
     init(
-        _ label: String, cluster: TestCluster? = nil, inputs: [String]? = nil, partitions: Int32 = 2, ladders: [String] = [],
+        _ label: String, cluster: TestCluster? = nil, inputs: [String]? = nil, partitions: Int32 = 2,
+        ladders: [String] = [],
         creates: Bool = true
     ) throws {
         self.cluster = try cluster ?? Kafka.shared.get()
@@ -50,7 +52,9 @@ final class Scene {
         self.partitions = partitions
         addedLadders = ladders
         folder = try TemporaryFolder()
-        if creates { try self.cluster.create(self.inputs, partitions: partitions, configuration: [("retention.ms", "-1")]) }
+        if creates {
+            try self.cluster.create(self.inputs, partitions: partitions, configuration: [("retention.ms", "-1")])
+        }
     }
 
     struct Options {
@@ -72,8 +76,11 @@ final class Scene {
     func yaml(_ change: (inout Options) -> Void = { _ in }) -> String {
         var options = Options()
         change(&options)
-        let topics = ["dead_letters": outputs.deadLetters, "journal": outputs.journal, "versions": outputs.versions, "warnings": outputs.warnings]
-            .merging(outputs.ladders.filter { options.preset != "none" || addedLadders.contains($0.key) }) { $1 }
+        let topics = [
+            "dead_letters": outputs.deadLetters, "journal": outputs.journal, "versions": outputs.versions,
+            "warnings": outputs.warnings,
+        ]
+        .merging(outputs.ladders.filter { options.preset != "none" || addedLadders.contains($0.key) }) { $1 }
         let properties = options.properties.map { "\($0.0): \"\($0.1)\"" }.joined(separator: ", ")
         return """
             instance: \(options.instance)
@@ -111,7 +118,8 @@ final class Scene {
                 body: { (raw: RawRecord) throws(TransportFailure) in
                     records.append(
                         StoredRecord(
-                            partition: partition, offset: raw.offset, timestamp: raw.timestamp, key: raw.key.map { [UInt8]($0) },
+                            partition: partition, offset: raw.offset, timestamp: raw.timestamp,
+                            key: raw.key.map { [UInt8]($0) },
                             value: raw.value.map { [UInt8]($0) }, headers: reader.headers(of: raw)))
                 })
         }
@@ -122,7 +130,9 @@ final class Scene {
     func events() throws -> [StoredRecord] { try eventTopics.flatMap { try read($0) } }
 
     /// Waits until the group has committed everything that the inputs hold.
-    func awaitDrained(_ daemon: DaemonProcess, group: String? = nil, inputs: [String]? = nil, seconds: Double = 120) throws {
+    func awaitDrained(_ daemon: DaemonProcess, group: String? = nil, inputs: [String]? = nil, seconds: Double = 120)
+        throws
+    {
         let positions = try GroupPositions(cluster.bootstrap, group: group ?? self.group)
         let reader = try cluster.reader()
         defer { reader.close() }
@@ -142,7 +152,11 @@ final class Scene {
     }
 
     /// Waits until the output events satisfy `condition`.
-    func awaitEvents(_ what: String, _ daemon: DaemonProcess, seconds: Double = 60, _ condition: ([StoredRecord]) -> Bool) throws {
-        try wait(for: what, seconds: seconds, context: "\(daemon.status)\n\(daemon.log.suffix(4_000))") { condition(try events()) }
+    func awaitEvents(
+        _ what: String, _ daemon: DaemonProcess, seconds: Double = 60, _ condition: ([StoredRecord]) -> Bool
+    ) throws {
+        try wait(for: what, seconds: seconds, context: "\(daemon.status)\n\(daemon.log.suffix(4_000))") {
+            condition(try events())
+        }
     }
 }

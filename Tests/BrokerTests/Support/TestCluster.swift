@@ -90,7 +90,9 @@ final class TestCluster: @unchecked Sendable {
         for broker in 0..<count {
             let path = try folder.write(properties(broker), to: "broker-\(broker).properties")
             let format = try Kafka.tool("kafka-storage.sh", ["format", "-t", id, "-c", path])
-            guard format.status == 0 else { throw Missing("a formatted broker: \(format.errorText)\(format.outputText)") }
+            guard format.status == 0 else {
+                throw Missing("a formatted broker: \(format.errorText)\(format.outputText)")
+            }
         }
     }
 
@@ -98,7 +100,10 @@ final class TestCluster: @unchecked Sendable {
         let voters = ports.enumerated().map { "\($0 + 1)@127.0.0.1:\($1.controller)" }.joined(separator: ",")
         let lines: [(String, String)] = [
             ("process.roles", "broker,controller"), ("node.id", "\(broker + 1)"),
-            ("listeners", "PLAINTEXT://127.0.0.1:\(ports[broker].client),CONTROLLER://127.0.0.1:\(ports[broker].controller)"),
+            (
+                "listeners",
+                "PLAINTEXT://127.0.0.1:\(ports[broker].client),CONTROLLER://127.0.0.1:\(ports[broker].controller)"
+            ),
             ("advertised.listeners", "PLAINTEXT://127.0.0.1:\(ports[broker].client)"),
             ("controller.listener.names", "CONTROLLER"), ("controller.quorum.voters", voters),
             ("log.dirs", folder.url("data-\(broker)").path), ("auto.create.topics.enable", "false"),
@@ -107,7 +112,8 @@ final class TestCluster: @unchecked Sendable {
             ("transaction.state.log.replication.factor", "\(replicas)"), ("transaction.state.log.num.partitions", "4"),
             ("transaction.state.log.min.isr", replicas == 3 ? "2" : "1"), ("group.initial.rebalance.delay.ms", "0"),
             ("group.min.session.timeout.ms", "1000"), ("log.retention.ms", "-1"),
-            ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000"), ("controlled.shutdown.enable", "true"),
+            ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000"),
+            ("controlled.shutdown.enable", "true"),
         ]
         return lines.map { "\($0.0)=\($0.1)\n" }.joined()
     }
@@ -165,12 +171,15 @@ final class TestCluster: @unchecked Sendable {
     func create(_ topics: [String], partitions: Int32, configuration: [(String, String)] = []) throws {
         let admin = try KafkaAdmin(options)
         defer { admin.close() }
-        try admin.create(topics.map { TopicSpecification(name: $0, partitions: partitions, configuration: configuration) })
+        try admin.create(
+            topics.map { TopicSpecification(name: $0, partitions: partitions, configuration: configuration) })
         // Other brokers hear of it a little later.
         try wait(for: "topics \(topics)") { try topics.allSatisfy { try admin.topics()[$0] == partitions } }
     }
 
-    func reader() throws -> PartitionReader { try PartitionReader(options, name: "tests-\(UUID().uuidString.prefix(8))") }
+    func reader() throws -> PartitionReader {
+        try PartitionReader(options, name: "tests-\(UUID().uuidString.prefix(8))")
+    }
 
     private static func freePorts(_ count: Int) throws -> [Int] {
         var sockets: [Int32] = []
