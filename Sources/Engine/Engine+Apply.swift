@@ -100,9 +100,9 @@ extension Engine {
 
     // MARK: Entries
 
-    func find(_ kind: Entry.Kind, _ key: UInt64, _ row: UnsafeMutablePointer<CustomerRow>) -> UnsafeMutablePointer<
-        Entry
-    >? {
+    func find(_ kind: Entry.Kind, _ key: UInt64, _ row: UnsafeMutablePointer<CustomerRow>)
+        -> UnsafeMutablePointer<Entry>?
+    {
         let count = Int(row.pointee.entryCount)
         if count == 0 { return nil }
         let entries = store.pointer(row.pointee.entries)
@@ -209,17 +209,11 @@ extension Engine {
     }
 
     private func takePendingRefunds(into order: inout Entry, _ row: UnsafeMutablePointer<CustomerRow>) {
-        var index = 0
-        while index < Int(row.pointee.entryCount) {
-            let entry = store.pointer(row.pointee.entries)[index]
-            guard entry.kind == .pendingRefund, entry.key == order.key else {
-                index += 1
-                continue
-            }
-            order.value -= entry.value
+        while let refund = find(.pendingRefund, order.key, row) {
+            order.value -= refund.pointee.value
             order.flags.insert(.refunded)
-            if entry.flags.contains(.wiped) { order.flags.insert(.wiped) }
-            remove(index, row)
+            if refund.pointee.flags.contains(.wiped) { order.flags.insert(.wiped) }
+            remove(refund - store.pointer(row.pointee.entries), row)
         }
     }
 
@@ -297,10 +291,17 @@ extension Engine {
     func prune(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) {
         if row.pointee.entryCount == 0 { return }
         let left = leftDay(at: instant)
+        // A day in the zone is at most one away from the day in UTC: what is later than this has not left, whatever its zone.
+        let surelyInside = Entry.firstOf(utcDay: left + 2)
         var index = 0
         var hasOldSeen = false
+        var entries = store.pointer(row.pointee.entries)
         while index < Int(row.pointee.entryCount) {
-            let entry = store.pointer(row.pointee.entries)[index]
+            let entry = entries[index]
+            if entry.timeAndFlags >= surelyInside && entry.kind != .click {
+                index += 1
+                continue
+            }
             let goes: Bool
             switch entry.kind {
             case .order:
@@ -313,7 +314,12 @@ extension Engine {
                 if entry.day <= left { hasOldSeen = true }
             case .warning: goes = false
             }
-            if goes { remove(index, row) } else { index += 1 }
+            if goes {
+                remove(index, row)
+                entries = store.pointer(row.pointee.entries)
+            } else {
+                index += 1
+            }
         }
         if hasOldSeen { pruneSeen(row, left: left) }
     }

@@ -115,36 +115,35 @@ extension Engine {
         var features = Features(
             instant: instant, day: today.day, dayEnds: today.ends, dayGoesBack: today.goesBack, windows: windowValues,
             ladderTexts: ladderTexts)
-        let windowCount = rules.constants.windows.count
-        for window in 0..<windowCount { windowValues[window] = WindowValues() }
+        let windows = rules.constants.windows
+        for window in windows.indices {
+            windowValues[window] = WindowValues(lastDayOutside: today.day - Int64(windows[window]))
+        }
         features.ordersTotal = Int64(row.pointee.agedCount)
         features.spendTotal = row.pointee.agedNet
         features.firstOrder = row.pointee.agedFirst
         features.lastOrder = row.pointee.agedLast
         var lastEntry = -1
-        let count = Int(row.pointee.entryCount)
-        if count > 0 {
-            let entries = store.pointer(row.pointee.entries)
-            for index in 0..<count where entries[index].kind == .order {
-                let net = entries[index].net
-                if net == 0 && entries[index].flags.contains(.refunded) { continue }
-                let time = entries[index].time
-                if features.ordersTotal == 0 || time < features.firstOrder { features.firstOrder = time }
-                if features.ordersTotal == 0 || time >= features.lastOrder {
-                    features.lastOrder = time
-                    lastEntry = index
-                }
-                features.ordersTotal += 1
-                features.spendTotal += net
-                let day = entries[index].day
-                for window in 0..<windowCount where today.day - day < Int64(rules.constants.windows[window]) {
-                    windowValues[window].orders += 1
-                    windowValues[window].spend += net
-                    windowValues[window].oldestDay = min(windowValues[window].oldestDay, day)
-                }
+        let entries = store.entries(of: row)
+        for index in entries.indices where entries[index].kind == .order {
+            let net = entries[index].net
+            if net == 0 && entries[index].flags.contains(.refunded) { continue }
+            let time = entries[index].time
+            if features.ordersTotal == 0 || time < features.firstOrder { features.firstOrder = time }
+            if features.ordersTotal == 0 || time >= features.lastOrder {
+                features.lastOrder = time
+                lastEntry = index
             }
-            if lastEntry >= 0 { features.lastOrderDay = entries[lastEntry].day }
+            features.ordersTotal += 1
+            features.spendTotal += net
+            let day = entries[index].day
+            for window in 0..<windows.count where day > windowValues[window].lastDayOutside {
+                windowValues[window].orders += 1
+                windowValues[window].spend += net
+                windowValues[window].oldestDay = min(windowValues[window].oldestDay, day)
+            }
         }
+        if lastEntry >= 0 { features.lastOrderDay = entries[lastEntry].day }
         if lastEntry < 0 && features.ordersTotal > 0 {
             features.lastOrderDay = rules.constants.zone.day(of: features.lastOrder)
         }

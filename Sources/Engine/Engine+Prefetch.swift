@@ -45,6 +45,8 @@ extension Engine {
     package static let lookahead = 24
     /// Announcements after which the slot of the index has come, and the row.
     private static let steps = (row: 9, entries: 17)
+    /// Of the entries: beyond this the processor sees by itself where the reading goes.
+    private static let mostBytesAhead = 512
 
     /// Tells that an event of this customer comes soon. Changes nothing, and need not be true.
     @inline(__always)
@@ -55,8 +57,11 @@ extension Engine {
         ahead.setRow(Engine.steps.row, table.prefetchRow(ahead.hash(Engine.steps.row)))
         guard let row = ahead.row(Engine.steps.entries), row.pointee.entryCount > 0 else { return }
         let entries = UnsafeRawPointer(store.pointer(row.pointee.entries))
-        rfmd_prefetch(entries)
-        if row.pointee.entryCount > 2 { rfmd_prefetch(entries + 64) }
-        if row.pointee.entryCount > 5 { rfmd_prefetch(entries + 128) }
+        let bytes = min(Int(row.pointee.entryCount) * MemoryLayout<Entry>.stride, Engine.mostBytesAhead)
+        var line = 0
+        while line < bytes {
+            rfmd_prefetch(entries + line)
+            line += 64
+        }
     }
 }

@@ -82,7 +82,7 @@ package final class Engine {
         names = RuleNames(rules)
         table = CustomerTable(seed: key)
         windowValues = .allocate(capacity: Limits.windows)
-        windowValues.initialize(repeating: WindowValues(), count: Limits.windows)
+        windowValues.initialize(repeating: WindowValues(lastDayOutside: .max), count: Limits.windows)
         ladderTexts = .allocate(capacity: Limits.ladders)
         ladderTexts.initialize(repeating: -1, count: Limits.ladders)
     }

@@ -29,6 +29,12 @@ struct EntryStore {
     @inline(__always)
     func pointer(_ block: UInt32) -> UnsafeMutablePointer<Entry> { entries.pointer(Int(block)) }
 
+    @inline(__always)
+    func entries(of row: UnsafeMutablePointer<CustomerRow>) -> UnsafeMutableBufferPointer<Entry> {
+        let count = Int(row.pointee.entryCount)
+        return UnsafeMutableBufferPointer(start: count == 0 ? nil : pointer(row.pointee.entries), count: count)
+    }
+
     /// Order of the smallest block that holds `count` entries.
     static func order(for count: Int) -> Int { count <= 1 ? 0 : Int.bitWidth - (count - 1).leadingZeroBitCount }
 

@@ -50,8 +50,10 @@ package struct WindowValues {
     package var spend: Int64 = 0
     /// Day of the oldest order inside.
     package var oldestDay: Int64 = .max
+    /// The latest day that is outside.
+    package var lastDayOutside: Int64
 
-    package init() {}
+    package init(lastDayOutside: Int64) { self.lastDayOutside = lastDayOutside }
 }
 
 /// The rules of one version share what they refer to. A class, so that a decision does not copy and count what it reads.

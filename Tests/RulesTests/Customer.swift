@@ -46,7 +46,7 @@ struct Customer {
     /// Fills what the engine would fill.
     func withFeatures(at instant: Int64, scope: RuleScope, _ body: (Features, RuleConstants) -> Void) {
         let windows = UnsafeMutablePointer<WindowValues>.allocate(capacity: Limits.windows)
-        windows.initialize(repeating: WindowValues(), count: Limits.windows)
+        windows.initialize(repeating: WindowValues(lastDayOutside: .max), count: Limits.windows)
         let texts = UnsafeMutablePointer<Int32>.allocate(capacity: Limits.ladders)
         texts.initialize(repeating: Int32(scope.texts.firstIndex(of: tier) ?? -1), count: Limits.ladders)
         defer {

@@ -25,7 +25,7 @@ import Testing
         var scope = scope()
         let program = try Program(rule, scope: &scope)
         let windows = UnsafeMutablePointer<WindowValues>.allocate(capacity: Limits.windows)
-        windows.initialize(repeating: WindowValues(), count: Limits.windows)
+        windows.initialize(repeating: WindowValues(lastDayOutside: .max), count: Limits.windows)
         let texts = UnsafeMutablePointer<Int32>.allocate(capacity: Limits.ladders)
         texts.initialize(repeating: -1, count: Limits.ladders)
         defer {
