@@ -47,10 +47,10 @@ let package = Package(
         library("Codec", ["Model", "Rules", "CSimdJSON"]),
         library("Worker", ["Model", "Rules", "Engine", "Codec"]),
         library("KafkaTransport", ["CRDKafka", "Model", "Worker"]),
-        library("SnapshotStore", ["CXXHash", "CZstd", "Model", "Worker"]),
+        library("SnapshotStore", ["CZstd", "Model", "Worker"]),
         library("Telemetry", ["CSystemd", "Model"]),
-        library("Settings", ["CYAML"]),
-        library("Options", ["CGetopt"]),
+        library("Settings", ["CYAML", "Model"]),
+        library("Options", ["CGetopt", "Model"]),
         library("Demo", ["CRDKafka", "Model"]),
         library(
             "Daemon",
@@ -67,7 +67,7 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("ModelTests", ["Model"]),
         tests(
-            "SnapshotStoreTests", ["SnapshotStore", "CXXHash", "CZstd", "Model", "Rules", "Engine", "Codec", "Worker"]),
+            "SnapshotStoreTests", ["SnapshotStore", "CZstd", "Model", "Rules", "Engine", "Codec", "Worker"]),
         tests("TelemetryTests", ["Telemetry"]),
         tests("SystemdTests", ["TestSupport"]),
         tests("DemoTests", ["CRDKafka", "Demo", "TestSupport"]),

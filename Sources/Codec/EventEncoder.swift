@@ -27,8 +27,7 @@ package final class EventEncoder: Sendable {
 
     private let ladders: [Pieces]
     private let warnings: [Pieces]
-    /// Windows in ascending order: their index, and their key with what separates it from the one before.
-    private let windows: [(index: Int, key: [UInt8])]
+    private let windows: WindowKeys
     private let versionText: [UInt8]
 
     package init(source: String, rules: Ruleset, version: Digest) {
@@ -36,10 +35,7 @@ package final class EventEncoder: Sendable {
         self.rules = rules
         self.version = version.short
         versionText = EventEncoder.bytes { $0.appendJSON(version.short) }
-        let order = rules.windows.indices.sorted { rules.windows[$0] < rules.windows[$1] }
-        windows = order.enumerated().map { place, index in
-            (index, Array("\(place == 0 ? "" : ",")\"\(rules.windows[index])d\":".utf8))
-        }
+        windows = WindowKeys(rules)
         ladders = rules.ladders.map { ladder in
             let name = ladder.source.name
             let type = "rfm.\(name).changed.v1"
@@ -174,17 +170,9 @@ package final class EventEncoder: Sendable {
         } else {
             buffer.append(contentsOf: "null")
         }
-        buffer.append(contentsOf: ",\"orders\":{")
-        for (index, key) in windows {
-            buffer.append(contentsOf: key)
-            buffer.appendDecimal(effect.windows[index].orders)
-        }
-        buffer.append(contentsOf: "},\"spend\":{")
-        for (index, key) in windows {
-            buffer.append(contentsOf: key)
-            buffer.appendMoney(effect.windows[index].spend, exponent: rules.currencyExponent)
-        }
-        buffer.append(contentsOf: "}}")
+        buffer.append(contentsOf: ",")
+        windows.append(to: buffer) { effect.windows[$0] }
+        buffer.append(contentsOf: "}")
     }
 
     private func appendCause(_ effect: Effect, to buffer: ByteBuffer) {

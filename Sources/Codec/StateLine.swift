@@ -2,9 +2,17 @@
 import Model
 import Rules
 
-package enum StateLine {
+package struct StateLine {
+    private let rules: Ruleset
+    private let windows: WindowKeys
+
+    package init(_ rules: Ruleset) {
+        self.rules = rules
+        windows = WindowKeys(rules)
+    }
+
     /// Every key always there; what is absent is null.
-    package static func append(_ customer: CustomerView, rules: Ruleset, to buffer: ByteBuffer) {
+    package func append(_ customer: CustomerView, to buffer: ByteBuffer) {
         buffer.append(contentsOf: "{\"customer_id\":")
         buffer.appendJSON(customer.id)
         for (ladder, rung) in zip(rules.ladders, customer.rungs) {
@@ -19,18 +27,9 @@ package enum StateLine {
         buffer.appendDecimal(customer.ordersTotal)
         buffer.append(contentsOf: ",\"spend_total\":")
         buffer.appendMoney(customer.spendTotal, exponent: rules.currencyExponent)
-        let order = rules.windows.indices.sorted { rules.windows[$0] < rules.windows[$1] }
-        buffer.append(contentsOf: ",\"orders\":{")
-        for (place, window) in order.enumerated() {
-            buffer.append(
-                contentsOf: "\(place == 0 ? "" : ",")\"\(rules.windows[window])d\":\(customer.windows[window].orders)")
-        }
-        buffer.append(contentsOf: "},\"spend\":{")
-        for (place, window) in order.enumerated() {
-            buffer.append(contentsOf: "\(place == 0 ? "" : ",")\"\(rules.windows[window])d\":")
-            buffer.appendMoney(customer.windows[window].spend, exponent: rules.currencyExponent)
-        }
-        buffer.append(contentsOf: "},\"first_seen\":")
+        buffer.append(contentsOf: ",")
+        windows.append(to: buffer) { customer.windows[$0] }
+        buffer.append(contentsOf: ",\"first_seen\":")
         buffer.appendInstant(customer.firstSeen)
         buffer.append(contentsOf: ",\"last_event\":")
         buffer.appendInstant(customer.lastEvent)

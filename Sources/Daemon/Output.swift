@@ -33,13 +33,6 @@ final class Output {
     }
 }
 
-enum ExitCode {
-    static let done: Int32 = 0
-    static let failed: Int32 = 1
-    static let usage: Int32 = 64
-    static let configuration: Int32 = 78
-}
-
 func printError(_ text: String) {
     let output = Output.error()
     output.buffer.append(contentsOf: text)

@@ -10,7 +10,7 @@ import Worker
 struct Replay {
     private let configuration: Configuration
     private let engine: Engine
-    private let applier: SliceApplier
+    private let applier: RecordApplier
     private let encoder: EventEncoder
     private let input: Int
     private let output = Output.standard()
@@ -62,7 +62,7 @@ struct Replay {
         engine = Engine(rules: configuration.rules, key: 0)
         var version = configuration.version
         version.clockMode = .event
-        applier = SliceApplier(engine: engine, version: version)
+        applier = RecordApplier(engine: engine, version: version)
         encoder = EventEncoder(
             source: "/rfmd/replay/\(configuration.settings.kafka.group)", rules: configuration.rules,
             version: configuration.version.digest)
@@ -153,8 +153,9 @@ struct Replay {
             throw Failure(message: "cannot write '\(path)': \(String(cString: strerror(errno)))")
         }
         let file = Output(descriptor: descriptor, name: "'\(path)'")
+        let line = StateLine(configuration.rules)
         for ordinal in engine.sortedCustomers() {
-            engine.withCustomer(ordinal) { StateLine.append($0, rules: configuration.rules, to: file.buffer) }
+            engine.withCustomer(ordinal) { line.append($0, to: file.buffer) }
             file.flushIfLong()
         }
         file.flush()

@@ -17,7 +17,7 @@ final class EndProber: Sendable {
     private let state = Mutex(State())
     /// Only handed to librdkafka, whose functions may be called from any thread.
     nonisolated(unsafe) private let client: OpaquePointer
-    private let thread = Mutex<pthread_t?>(nil)
+    private let thread = Mutex<SystemThread?>(nil)
     /// us.
     private static let interval: UInt32 = 150_000
     /// ms.
@@ -29,16 +29,7 @@ final class EndProber: Sendable {
     init(_ client: OpaquePointer, now: @escaping @Sendable () -> Int64) {
         self.client = client
         self.now = now
-        var thread = pthread_t()
-        let retained = Unmanaged.passRetained(self).toOpaque()
-        let failure = pthread_create(&thread, nil, EndProber.entry, retained)
-        precondition(failure == 0, "a thread cannot be started")
-        self.thread.withLock { $0 = thread }
-    }
-
-    private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { opaque in
-        Unmanaged<EndProber>.fromOpaque(opaque!).takeRetainedValue().run()
-        return nil
+        thread.withLock { $0 = SystemThread { [self] in run() } }
     }
 
     func watch(_ partitions: [TopicPartition]) {
@@ -57,12 +48,11 @@ final class EndProber: Sendable {
     /// Ends the thread, which takes at most as long as one question.
     func stop() {
         state.withLock { $0.stops = true }
-        if let thread = thread.withLock({ value in
+        let ended = thread.withLock { value in
             defer { value = nil }
             return value
-        }) {
-            pthread_join(thread, nil)
         }
+        ended?.join()
     }
 
     private func run() {

@@ -1,5 +1,4 @@
 // Tidies up behind snapshots, on a thread of its own: prunes the folder, then deletes what the journal no longer needs.
-import Glibc
 import Model
 import Synchronization
 import Worker
@@ -38,16 +37,7 @@ package final class JournalTrimmer: Housekeeper {
         self.vault = vault
         self.isCurrent = isCurrent
         self.onFailure = onFailure
-        var thread = pthread_t()
-        let failure = pthread_create(&thread, nil, JournalTrimmer.entry, Unmanaged.passRetained(self).toOpaque())
-        precondition(failure == 0, "a thread cannot be started")
-        pthread_detach(thread)
-    }
-
-    private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { opaque in
-        guard let opaque else { return nil }
-        Unmanaged<JournalTrimmer>.fromOpaque(opaque).takeRetainedValue().run()
-        return nil
+        SystemThread.detached { [self] in run() }
     }
 
     package func tidy(

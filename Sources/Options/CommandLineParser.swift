@@ -1,6 +1,7 @@
 // Reads the command line with getopt_long by the option table.
 import CGetopt
 import Glibc
+import Model
 
 package struct Invocation: Sendable {
     package var verb: String
@@ -26,7 +27,8 @@ package enum CommandLineParser {
         if name == "--help" || name == "-h" { return .help(Help.overview) }
         if name == "--version" { return .run(Invocation(verb: "version")) }
         guard let verb = OptionTable.verbs.first(where: { $0.name == name }) else {
-            let hint = nearest(name, OptionTable.verbs.map(\.name)).map { "; did you mean '\($0)'?" } ?? ""
+            let hint =
+                Spelling.nearest(name, among: OptionTable.verbs.map(\.name)).map { "; did you mean '\($0)'?" } ?? ""
             return .usage("rfmd: there is no verb '\(name)'\(hint)\nTry 'rfmd help'.\n")
         }
         return parse(verb, Array(arguments.dropFirst()))
@@ -46,7 +48,7 @@ package enum CommandLineParser {
             let name = String(argument.dropFirst(2).prefix { $0 != "=" })
             if name == "help" { return .help(Help.text(verb)) }
             guard let option = options.first(where: { $0.name == name }) else {
-                let hint = nearest(name, options.map(\.name)).map { "; did you mean '--\($0)'?" } ?? ""
+                let hint = Spelling.nearest(name, among: options.map(\.name)).map { "; did you mean '--\($0)'?" } ?? ""
                 return usage(verb, "there is no option '--\(name)'\(hint)")
             }
             isValue = option.argument != nil && !argument.contains("=")
@@ -98,25 +100,6 @@ package enum CommandLineParser {
 
     private static func usage(_ verb: Verb, _ message: String) -> ParseResult {
         .usage("rfmd \(verb.name): \(message)\n\(Help.usageLine(verb))Try 'rfmd \(verb.name) --help'.\n")
-    }
-
-    private static func nearest(_ text: String, _ candidates: [String]) -> String? {
-        candidates.map { ($0, distance($0, text)) }.filter { $0.1 <= 2 }.min { $0.1 < $1.1 }?.0
-    }
-
-    /// Levenshtein's distance.
-    private static func distance(_ a: String, _ b: String) -> Int {
-        var row = Array(0...b.count)
-        for (i, left) in a.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, right) in b.enumerated() {
-                let cost = left == right ? diagonal : diagonal + 1
-                diagonal = row[j + 1]
-                row[j + 1] = min(cost, row[j] + 1, row[j + 1] + 1)
-            }
-        }
-        return row[b.count]
     }
 
     /// ms of `20s`, `2m`, `500ms`, `1h`; nil if it is no duration.

@@ -58,7 +58,7 @@ package struct DecisionTable: @unchecked Sendable {
         _ = self.ladders.initialize(from: ladders.map(\.code))
         self.warnings = .allocate(capacity: warnings.count)
         _ = self.warnings.initialize(
-            from: warnings.map { WarningCode(rule: $0.program.code, key: $0.key, cooldown: $0.source.cooldown) })
+            from: warnings.map { WarningCode(rule: $0.compiled.code, key: $0.key, cooldown: $0.source.cooldown) })
     }
 
     func deallocate() {

@@ -1,4 +1,4 @@
-// One node of a rule: what the parser makes, the checker marks and the program evaluates.
+// One node of a rule: what the parser makes, the checker marks and `CompiledRule` evaluates.
 
 /// What a part of a rule is.
 package enum ValueType: UInt8, Sendable {

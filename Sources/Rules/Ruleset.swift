@@ -54,13 +54,13 @@ package enum RulesetProblem: Error, Equatable, Sendable {
 package final class Ladder: Sendable {
     package let source: LadderSource
     /// One per rung but the last.
-    let programs: [Program]
+    let compiled: [CompiledRule]
     package let code: LadderCode
 
-    init(source: LadderSource, programs: [Program], texts: [Int32]) {
+    init(source: LadderSource, compiled: [CompiledRule], texts: [Int32]) {
         self.source = source
-        self.programs = programs
-        code = LadderCode(programs.map(\.code), texts)
+        self.compiled = compiled
+        code = LadderCode(compiled.map(\.code), texts)
     }
 
     deinit { code.deallocate() }
@@ -68,13 +68,13 @@ package final class Ladder: Sendable {
 
 package final class Warning: Sendable {
     package let source: WarningSource
-    package let program: Program
+    package let compiled: CompiledRule
     /// Names the warning in the state, whatever its place in the configuration.
     package let key: UInt64
 
-    init(source: WarningSource, program: Program, key: UInt64) {
+    init(source: WarningSource, compiled: CompiledRule, key: UInt64) {
         self.source = source
-        self.program = program
+        self.compiled = compiled
         self.key = key
     }
 }
@@ -129,23 +129,24 @@ package final class Ruleset: Sendable {
         var ladders: [Ladder] = []
         for (number, source) in ladderSources.enumerated() {
             scope.laterLadders = ladderSources[number...].map(\.name)
-            var programs: [Program] = []
+            var compiled: [CompiledRule] = []
             for (rung, rule) in source.rungs.enumerated() {
                 guard let text = rule.rule else { continue }
-                do throws(RuleProblem) { programs.append(try Program(text, scope: &scope)) } catch {
+                do throws(RuleProblem) { compiled.append(try CompiledRule(text, scope: &scope)) } catch {
                     problems.append(.rung(ladder: number, rung: rung, error))
                 }
             }
             let texts = source.rungs.map { scope.number(ofText: $0.name) }
-            ladders.append(Ladder(source: source, programs: programs, texts: texts))
+            ladders.append(Ladder(source: source, compiled: compiled, texts: texts))
             scope.ladders.append((source.name, source.rungs.map(\.name)))
         }
         scope.laterLadders = []
         var warnings: [Warning] = []
         for (number, source) in warningSources.enumerated() {
             do throws(RuleProblem) {
-                let program = try Program(source.rule, scope: &scope)
-                warnings.append(Warning(source: source, program: program, key: Digest(of: Array(source.name.utf8)).low))
+                let compiled = try CompiledRule(source.rule, scope: &scope)
+                warnings.append(
+                    Warning(source: source, compiled: compiled, key: Digest(of: Array(source.name.utf8)).low))
             } catch { problems.append(.warning(number, error)) }
         }
         return (ladders, warnings, problems)
@@ -178,11 +179,11 @@ package final class Ruleset: Sendable {
         }
         var names: [String] = []
         for ladder in ladders {
-            for (rung, program) in ladder.programs.enumerated() where program.windows & long != 0 {
+            for (rung, compiled) in ladder.compiled.enumerated() where compiled.windows & long != 0 {
                 names.append("\(ladder.source.name).\(ladder.source.rungs[rung].name)")
             }
         }
-        for warning in warnings where warning.program.windows & long != 0 { names.append(warning.source.name) }
+        for warning in warnings where warning.compiled.windows & long != 0 { names.append(warning.source.name) }
         return names
     }
 }

@@ -1,4 +1,5 @@
 // Reads one mapping of the file: every key that is asked for is known, every other one is a mistake.
+import Model
 
 /// Collects what is wrong, so that all of it is told at once.
 package final class Problems {

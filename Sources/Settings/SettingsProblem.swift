@@ -66,26 +66,3 @@ package struct SettingsProblems: Error, Sendable {
 
     package init(problems: [SettingsProblem]) { self.problems = problems }
 }
-
-enum Spelling {
-    /// The candidate that differs by at most two edits, if there is one.
-    static func nearest(_ text: String, among candidates: [String]) -> String? {
-        candidates.map { ($0, distance(text, $0)) }.filter { $0.1 <= min(2, text.count / 2) }.min { $0.1 < $1.1 }?.0
-    }
-
-    /// Levenshtein's distance.
-    static func distance(_ a: String, _ b: String) -> Int {
-        let (left, right) = (Array(a), Array(b))
-        var row = Array(0...right.count)
-        for i in 0..<left.count {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for j in 0..<right.count {
-                let cost = left[i] == right[j] ? diagonal : diagonal + 1
-                diagonal = row[j + 1]
-                row[j + 1] = min(cost, row[j] + 1, row[j + 1] + 1)
-            }
-        }
-        return row[right.count]
-    }
-}

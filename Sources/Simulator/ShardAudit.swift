@@ -9,7 +9,7 @@ struct ShardAudit {
     private let world: World
     private let versions: [Digest: Version]
     let engine: Engine
-    private let applier: SliceApplier
+    private let applier: RecordApplier
     private(set) var last: JournalRecord
     private var version: Digest
     private var encoder: EventEncoder
@@ -22,7 +22,7 @@ struct ShardAudit {
         engine = Engine(
             rules: rules, key: genesis.genesis.id.low, emitFrom: genesis.genesis.emitFrom,
             rebuiltUpTo: genesis.genesis.rebuiltUpTo)
-        applier = SliceApplier(engine: engine, version: version)
+        applier = RecordApplier(engine: engine, version: version)
         encoder = EventEncoder(source: World.source, rules: rules, version: genesis.version)
         self.version = genesis.version
         positions = genesis.positions
@@ -190,7 +190,7 @@ struct ShardAudit {
     func uninterrupted(_ log: PartitionLog) -> [String: [[UInt8]: ArraySlice<Substring>]] {
         guard let (version, rules) = try? ShardAudit.known(last.version, versions) else { return [:] }
         let engine = Engine(rules: rules, key: 1, emitFrom: last.genesis.emitFrom)
-        let applier = SliceApplier(engine: engine, version: version)
+        let applier = RecordApplier(engine: engine, version: version)
         var decisions: [String: [[UInt8]: ArraySlice<Substring>]] = [:]
         var position = 0
         for (_, entry) in log.committed(from: last.genesis.starts[log.partition.topic] ?? 0) {

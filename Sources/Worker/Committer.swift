@@ -4,64 +4,6 @@ import Model
 import Rules
 import Synchronization
 
-/// What the owner of the shards hands over: everything of one batch.
-///
-/// Sendable because it changes hands whole: the owner does not touch the buffers again.
-struct SealedBatch: @unchecked Sendable {
-    struct Part {
-        var shard: Int32
-        /// The genesis' id.
-        var genesis: Digest
-        var batch: UInt64
-        var effects: ByteBuffer
-        var sections: [(from: Int, version: Digest)]
-        var letters: [DeadLetter]
-        var journal: [UInt8]
-        var positions: [(TopicPartition, Int64)]
-    }
-
-    var parts: [Part]
-    var membership: any Membership
-    /// Versions that are to be written to rfm.versions with this batch.
-    var versions: [(digest: Digest, bytes: [UInt8])]
-    /// How to write the effects of each version.
-    var encoders: [Digest: EventEncoder]
-}
-
-package enum CommitResult: Sendable, Equatable {
-    case committed(CommitReport)
-    case failed(TransportFailure)
-}
-
-package struct CommitReport: Sendable, Equatable {
-    /// Events and letters sent, and letters that were cut short.
-    package var events = 0
-    package var letters = 0
-    package var truncated = 0
-    /// Where the journal records lie, by shard.
-    package var journalOffsets: [Int32: Int64] = [:]
-}
-
-/// Names of the topics that rfmd writes.
-package struct OutputTopics: Sendable {
-    package var ladders: [String: String]
-    package var warnings: String
-    package var deadLetters: String
-    package var journal: String
-    package var versions: String
-
-    package init(ladders: [String: String], warnings: String, deadLetters: String, journal: String, versions: String) {
-        self.ladders = ladders
-        self.warnings = warnings
-        self.deadLetters = deadLetters
-        self.journal = journal
-        self.versions = versions
-    }
-
-    /// The topic of a ladder; an added one goes to rfm.NAME-changes.
-    package func topic(ofLadder name: String) -> String { ladders[name] ?? "rfm.\(name)-changes" }
-}
-
 /// One job at a time: the owner puts it in, the committer's lane works on it, the owner takes the result.
 ///
 /// Sendable because only `state` is touched from both sides; `sink` and `writer` belong to the lane.

@@ -32,10 +32,7 @@ private final class ThreadLane: Lane, @unchecked Sendable {
     init() {
         pthread_mutex_init(lock, nil)
         pthread_cond_init(changed, nil)
-        var thread = pthread_t()
-        let failure = pthread_create(&thread, nil, ThreadLane.entry, Unmanaged.passRetained(self).toOpaque())
-        precondition(failure == 0, "a thread cannot be started")
-        pthread_detach(thread)
+        SystemThread.detached { [self] in work() }
     }
 
     deinit {
@@ -43,16 +40,6 @@ private final class ThreadLane: Lane, @unchecked Sendable {
         pthread_cond_destroy(changed)
         lock.deallocate()
         changed.deallocate()
-    }
-
-    private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { opaque in
-        guard let opaque else { preconditionFailure("the thread was started with its lane") }
-        // Signals are for the threads that expect them; a file size limit (SIGXFSZ) is to be an error and not the end.
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
-        Unmanaged<ThreadLane>.fromOpaque(opaque).takeRetainedValue().work()
-        return nil
     }
 
     func run(_ work: @escaping @Sendable () -> Void) {

@@ -14,6 +14,12 @@ package enum TransportFailure: Error, Equatable, Sendable {
     case fenced(String)
     /// This client is lost: drop shards and clients, recover with new ones.
     case fatal(String)
+
+    package var text: String {
+        switch self {
+        case .retriable(let text), .abort(let text), .fenced(let text), .fatal(let text): text
+        }
+    }
 }
 
 /// One record, valid until the batch that it came with is released. `message` names it to `RecordSource.headers`.

@@ -309,7 +309,7 @@ struct ShardRecovery {
         let engine = Engine(
             rules: version.rules, key: genesis.id.low, emitFrom: genesis.emitFrom, rebuiltUpTo: genesis.rebuiltUpTo)
         return Shard(
-            index: record.shard, genesis: genesis, applier: SliceApplier(engine: engine, version: version.version),
+            index: record.shard, genesis: genesis, applier: RecordApplier(engine: engine, version: version.version),
             bounds: options.bounds, versionDigest: version.digest, versionBefore: versionBefore,
             positions: record.positions, sealed: sealed)
     }

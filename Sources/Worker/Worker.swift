@@ -1,7 +1,6 @@
 // A worker: a thread that lives one life after the other until it is stopped. Crash-only: each failure ends a life, and the next one
 // begins like a start of the process.
 import Codec
-import Glibc
 import Model
 import Rules
 import Synchronization
@@ -45,19 +44,7 @@ package final class Worker: Sendable {
     /// Ends the worker in order; `ending` tells when that is done.
     package func requestStop() { control.requestStop() }
 
-    package func start() {
-        var thread = pthread_t()
-        let failure = pthread_create(&thread, nil, Worker.entry, Unmanaged.passRetained(self).toOpaque())
-        precondition(failure == 0, "a thread cannot be started")
-        pthread_detach(thread)
-    }
-
-    private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { opaque in
-        guard let opaque else { return nil }
-        let worker = Unmanaged<Worker>.fromOpaque(opaque).takeRetainedValue()
-        worker.live()
-        return nil
-    }
+    package func start() { SystemThread.detached { [self] in live() } }
 
     /// Lives on the calling thread until it has ended.
     package func live() {
@@ -126,32 +113,5 @@ package final class Worker: Sendable {
         let heldWork = loop.holdsWork
         loop.tearDown()
         return (failure, heldWork)
-    }
-}
-
-extension WorkerLoop {
-    /// A producer is fenced by another of its name, but also by a broker that gave up its transaction. Only if the group says that the
-    /// instance was replaced is there a second process of this name.
-    func verdict(onFencing text: String, within limit: Int64) -> TransportFailure {
-        let until = ports.clock.elapsed() + limit
-        while ports.clock.elapsed() < until && !control.stopRequested {
-            control.board.tick()
-            guard let event = source.poll(timeout: 100) else { continue }
-            switch event {
-            case .failed(.fenced(let text)): return .fenced(text)
-            case .failed(let other): return other
-            case .revoked: source.unassign()
-            case .assigned, .connection: break
-            }
-        }
-        return .abort(text)
-    }
-}
-
-extension TransportFailure {
-    package var text: String {
-        switch self {
-        case .retriable(let text), .abort(let text), .fenced(let text), .fatal(let text): text
-        }
     }
 }

@@ -200,4 +200,21 @@ extension WorkerLoop {
         }
         do throws(TransportFailure) { try source.assign(positions) } catch { throw .transport(error) }
     }
+
+    /// A producer is fenced by another of its name, but also by a broker that gave up its transaction. Only if the group says that the
+    /// instance was replaced is there a second process of this name.
+    func verdict(onFencing text: String, within limit: Int64) -> TransportFailure {
+        let until = ports.clock.elapsed() + limit
+        while ports.clock.elapsed() < until && !control.stopRequested {
+            control.board.tick()
+            guard let event = source.poll(timeout: 100) else { continue }
+            switch event {
+            case .failed(.fenced(let text)): return .fenced(text)
+            case .failed(let other): return other
+            case .revoked: source.unassign()
+            case .assigned, .connection: break
+            }
+        }
+        return .abort(text)
+    }
 }

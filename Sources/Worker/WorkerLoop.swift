@@ -240,10 +240,9 @@ final class WorkerLoop {
         }
     }
 
-    /// True if a batch was found to be committed.
-    @discardableResult
-    func takeCommit() throws(WorkerFailure) -> Bool {
-        guard let report = try takeResult() else { return false }
+    /// Learns that the batch in flight is committed, if it is.
+    private func takeCommit() throws(WorkerFailure) {
+        guard let report = try takeResult() else { return }
         isCommitting = false
         writtenVersions.formUnion(versionsInFlight)
         control.board.update {
@@ -263,7 +262,6 @@ final class WorkerLoop {
                     offsets: active.journalOffsets)
             }
         }
-        return true
     }
 
     /// Commits everything in hand. Gives up after `limit` ms.

@@ -43,7 +43,7 @@ extension BrokerTests {
 
             let file = try scene.folder.write(rows.map(\.json).joined(separator: "\n") + "\n", to: "cdnow.ndjson")
             let config = try scene.folder.write(scene.yaml(), to: "replay.yaml")
-            let replay = try Command.run(try Project.binary(), ["replay", "--config", config, file])
+            let replay = try Command.run(try Repository.binary(), ["replay", "--config", config, file])
             #expect(replay.status == 0, "\(replay.errorText)")
             var expected: [StoredRecord] = []
             for line in replay.outputText.split(separator: "\n") {

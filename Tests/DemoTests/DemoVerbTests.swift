@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct DemoVerbTests {
     @Test func endsWithEverythingWorkedOff() throws {
-        let demo = try Command.run(try Project.binary(), ["demo", "--duration", "3s", "--json"])
+        let demo = try Command.run(try Repository.binary(), ["demo", "--duration", "3s", "--json"])
         #expect(demo.status == 0, "\(demo.errorText)")
         let summary = try #require(try JSONSerialization.jsonObject(with: demo.output) as? [String: Int])
         #expect(Set(summary.keys) == ["events", "customers", "tier_changes", "warnings", "lag"])

@@ -46,7 +46,7 @@ import Testing
         let configuration = try folder.write(
             "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [ { topic: shop.events } ]\n", to: "rfmd.yaml")
         let result = try Command.run(
-            try Project.binary(), ["replay", "--config", configuration, folder.url("events.ndjson").path])
+            try Repository.binary(), ["replay", "--config", configuration, folder.url("events.ndjson").path])
         try #require(result.status == 0, "\(result.errorText)")
         let events = result.outputText.split(separator: "\n")
         func count(_ texts: String...) -> Int { events.count { event in texts.allSatisfy { event.contains($0) } } }

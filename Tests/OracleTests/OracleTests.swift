@@ -8,8 +8,8 @@ private let data = ProcessInfo.processInfo.environment["RFMD_TEST_DATA"]
 
 /// Runs compare.py: exit code 1, the difference and how to see it again on its standard error, if there is one.
 private func compare(_ arguments: [String]) throws -> Command {
-    let script = Project.root.appendingPathComponent("Tests/Oracle/compare.py").path
-    return try Command.run("python3", [script, "--binary", Project.binary()] + arguments)
+    let script = Repository.root.appendingPathComponent("Tests/Oracle/compare.py").path
+    return try Command.run("python3", [script, "--binary", Repository.binary()] + arguments)
 }
 
 @Suite("State and every decision equal an independent oracle")

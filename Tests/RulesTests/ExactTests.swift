@@ -23,7 +23,7 @@ import Testing
     /// It traps if a number leaves its bounds.
     static func answersForTheLargestCustomer(_ rule: String) throws {
         var scope = scope()
-        let program = try Program(rule, scope: &scope)
+        let compiled = try CompiledRule(rule, scope: &scope)
         let windows = UnsafeMutablePointer<WindowValues>.allocate(capacity: Limits.windows)
         windows.initialize(repeating: WindowValues(lastDayOutside: .max), count: Limits.windows)
         let texts = UnsafeMutablePointer<Int32>.allocate(capacity: Limits.ladders)
@@ -48,8 +48,8 @@ import Testing
         features.lastOrderDay = 84_004
         features.lastEvent = Limits.earliestTime
         let constants = RuleConstants(zone: .utc, windows: scope.windows, halfLives: scope.halfLives)
-        let change = program.outlook(features, constants)
-        #expect(change.holds == program.holds(features, constants))
+        let change = compiled.outlook(features, constants)
+        #expect(change.holds == compiled.holds(features, constants))
     }
 
     @Test func literalsKeepTheirDigits() throws {
@@ -60,9 +60,9 @@ import Testing
             ("0.999999999999999999 < 1", true), ("0.30 == 0.3", true), ("1.0 == 1", true),
             ("1 / 3 + 1 / 3 + 1 / 3 == 1", true),
         ] {
-            let program = try Program(rule, scope: &scope)
+            let compiled = try CompiledRule(rule, scope: &scope)
             Customer(zone: .utc).withFeatures(at: 0, scope: scope) {
-                #expect(program.holds($0, $1) == expected, "\(rule)")
+                #expect(compiled.holds($0, $1) == expected, "\(rule)")
             }
         }
     }

@@ -28,13 +28,13 @@ import Testing
         _ rule: Rule, _ customer: Customer, from start: Int64, seed: UInt64, _ random: inout RandomSource
     ) throws {
         var scope = scope()
-        let program = try Program(rule.text, scope: &scope)
+        let compiled = try CompiledRule(rule.text, scope: &scope)
         var now = start
         for _ in 0..<6 {
             var result = Outlook(holds: false, until: .max, heedsClicks: false)
             customer.withFeatures(at: now, scope: scope) { features, constants in
-                result = program.outlook(features, constants)
-                #expect(result.holds == program.holds(features, constants), "seed \(seed): \(rule.text)")
+                result = compiled.outlook(features, constants)
+                #expect(result.holds == compiled.holds(features, constants), "seed \(seed): \(rule.text)")
             }
             let ends = result.until == .max ? now + 800 * NextChangeTests.day : result.until
             #expect(ends > now, "seed \(seed): \(rule.text)")
@@ -71,9 +71,9 @@ import Testing
             var customer = generator.customer(zone: zone, now: now)
             let rule = generator.condition()
             var scope = scope()
-            guard let program = try? Program(rule.text, scope: &scope) else { continue }
+            guard let compiled = try? CompiledRule(rule.text, scope: &scope) else { continue }
             var outlook = Outlook(holds: false, until: .max, heedsClicks: true)
-            customer.withFeatures(at: now, scope: scope) { outlook = program.outlook($0, $1) }
+            customer.withFeatures(at: now, scope: scope) { outlook = compiled.outlook($0, $1) }
             if outlook.heedsClicks { continue }
             unheeded += 1
             let ends = min(outlook.until, now + 400 * NextChangeTests.day)
@@ -85,7 +85,7 @@ import Testing
                 for instant in [at, ends - 1] where instant >= at && instant < ends {
                     customer.withFeatures(at: instant, scope: scope) { features, constants in
                         #expect(
-                            program.holds(features, constants) == outlook.holds,
+                            compiled.holds(features, constants) == outlook.holds,
                             "seed \(seed), zone \(zone.name): '\(rule.text)' at \(CivilTime.text(instant))")
                     }
                 }
@@ -139,15 +139,15 @@ import Testing
             customer.clicks = [now - 3 * NextChangeTests.day, now - 5]
             customer.lastEvent = now - 5
             var scope = scope()
-            let program = try Program(rule, scope: &scope)
+            let compiled = try CompiledRule(rule, scope: &scope)
             var outlook = Outlook(holds: false, until: .max, heedsClicks: false)
-            customer.withFeatures(at: now, scope: scope) { outlook = program.outlook($0, $1) }
+            customer.withFeatures(at: now, scope: scope) { outlook = compiled.outlook($0, $1) }
             let change = outlook.until
             try #require(change != .max, "\(rule)")
             for (instant, expected) in [(change - 1, outlook.holds), (change, !outlook.holds)] {
                 customer.withFeatures(at: instant, scope: scope) { features, constants in
                     #expect(
-                        program.holds(features, constants) == expected,
+                        compiled.holds(features, constants) == expected,
                         "\(rule) at \(instant - change) ms, \(zone.name)")
                 }
             }
@@ -168,9 +168,9 @@ import Testing
         customer.clicks = [1_761_000_000_000]
         customer.lastEvent = 1_761_000_000_000
         var scope = scope()
-        let program = try Program(rule, scope: &scope)
+        let compiled = try CompiledRule(rule, scope: &scope)
         customer.withFeatures(at: 1_761_000_000_000, scope: scope) {
-            #expect(program.outlook($0, $1).until == .max, "\(rule)")
+            #expect(compiled.outlook($0, $1).until == .max, "\(rule)")
         }
     }
 
@@ -179,14 +179,14 @@ import Testing
         for feature in ["recency", "since_order / 1d", "typical_gap / 1d", "activity_trend"] {
             for symbol in ["<", "<=", ">", ">="] {
                 var scope = scope()
-                let program = try Program("\(feature) \(symbol) 3", scope: &scope)
+                let compiled = try CompiledRule("\(feature) \(symbol) 3", scope: &scope)
                 nobody.withFeatures(at: 1_761_000_000_000, scope: scope) {
-                    #expect(!program.holds($0, $1), "\(feature) \(symbol)")
+                    #expect(!compiled.holds($0, $1), "\(feature) \(symbol)")
                 }
             }
         }
         var scope = scope()
-        let present = try Program(
+        let present = try CompiledRule(
             "orders(90d) == 0 && spend(90d) == 0 && average_order(90d) == 0 && orders_total == 0 && spend_total == 0 && idle >= 0s && activity(7d) < 1",
             scope: &scope)
         nobody.withFeatures(at: 1_761_000_000_000, scope: scope) { #expect(present.holds($0, $1)) }

@@ -11,7 +11,7 @@ func scope() -> RuleScope {
 
 func problem(_ rule: String) -> RuleProblem? {
     var scope = scope()
-    do throws(RuleProblem) { _ = try Program(rule, scope: &scope) } catch { return error }
+    do throws(RuleProblem) { _ = try CompiledRule(rule, scope: &scope) } catch { return error }
     return nil
 }
 
@@ -44,11 +44,11 @@ func expectProblem(_ marked: String, _ message: String, sourceLocation: SourceLo
             return
         }
         var scope = scope()
-        let program = try Program(rule, scope: &scope)
+        let compiled = try CompiledRule(rule, scope: &scope)
         let customer = Customer(zone: .utc)
         customer.withFeatures(at: 0, scope: scope) { features, constants in
-            #expect(program.holds(features, constants) == expected, "\(rule)")
-            #expect(program.outlook(features, constants).until == .max)
+            #expect(compiled.holds(features, constants) == expected, "\(rule)")
+            #expect(compiled.outlook(features, constants).until == .max)
         }
     }
 

@@ -36,11 +36,11 @@ import Testing
         let customer = generator.customer(zone: zone, now: now, largest: largest)
         let rule = generator.wideComparison()
         var scope = scope()
-        let program = try Program(rule.text, scope: &scope)
-        let comparison = program.code.nodes[program.code.root]
+        let compiled = try CompiledRule(rule.text, scope: &scope)
+        let comparison = compiled.code.nodes[compiled.code.root]
         for _ in 0..<4 {
             var result = Outlook(holds: false, until: .max, heedsClicks: false)
-            customer.withFeatures(at: now, scope: scope) { result = program.outlook($0, $1) }
+            customer.withFeatures(at: now, scope: scope) { result = compiled.outlook($0, $1) }
             let end = result.until == .max ? now + 800 * WideTests.day : result.until
             let neighbours = [now, now + 1, now + 2, end - 3, end - 2, end - 1].filter { $0 >= now && $0 < end }
             let between = (0..<40).map { _ in generator.random.int64(now...end - 1) }
@@ -57,7 +57,7 @@ import Testing
             }
             now = end
         }
-        return comparison.wideLimbs > 0 || program.nodes.contains { $0.wideLimbs > 0 }
+        return comparison.wideLimbs > 0 || compiled.nodes.contains { $0.wideLimbs > 0 }
     }
 
     // MARK: At the bound
@@ -96,11 +96,11 @@ import Testing
         customer.clicks = [now - WideTests.day]
         customer.lastEvent = now - 7
         var scope = scope()
-        let program = try Program(text, scope: &scope)
+        let compiled = try CompiledRule(text, scope: &scope)
         var result = Outlook(holds: false, until: .max, heedsClicks: false)
-        customer.withFeatures(at: now, scope: scope) { result = program.outlook($0, $1) }
+        customer.withFeatures(at: now, scope: scope) { result = compiled.outlook($0, $1) }
         #expect((filled.holds(customer, at: now) == .yes) == result.holds)
-        if result.until < .max, program.code.nodes[program.code.root].windows == 0, !other.decays {
+        if result.until < .max, compiled.code.nodes[compiled.code.root].windows == 0, !other.decays {
             #expect((filled.holds(customer, at: result.until - 1) == .yes) == result.holds)
             #expect((filled.holds(customer, at: result.until) == .yes) != result.holds)
         }

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite struct EventSchemaTests {
-    private static let docs = Project.root.appendingPathComponent("docs")
+    private static let docs = Repository.root.appendingPathComponent("docs")
 
     private static let configuration = """
         kafka: { bootstrap: "localhost:9092" }
@@ -30,7 +30,7 @@ import Testing
     private static func replay() throws -> [String] {
         let folder = try TemporaryFolder()
         let result = try Command.run(
-            try Project.binary(),
+            try Repository.binary(),
             [
                 "replay", "--config", try folder.write(configuration, to: "rfmd.yaml"), "--until",
                 "2026-09-01T00:00:00Z",
@@ -46,7 +46,7 @@ import Testing
     }
 
     private static func validate(_ lines: [String], closed: Bool = false) throws -> [Verdict] {
-        let script = Project.root.appendingPathComponent("Tests/SchemaTests/validate.py").path
+        let script = Repository.root.appendingPathComponent("Tests/SchemaTests/validate.py").path
         // Debian's own interpreter is the one that sees Debian's package.
         let result = try Command.run(
             "/usr/bin/python3", [script, docs.appendingPathComponent("schemas").path] + (closed ? ["closed"] : []),

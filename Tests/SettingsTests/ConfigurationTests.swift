@@ -58,9 +58,9 @@ private let least = "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [{ topic:
 
     @Test func validateExitsWithTheCodeForConfiguration() {
         let fixtures = Repository.root.appending(path: "Tests/SettingsTests/Fixtures")
-        #expect(runProgram(["validate", "--config", fixtures.appending(path: "good-least.yaml").path()]) == 0)
-        #expect(runProgram(["validate", "--config", fixtures.appending(path: "bad-unknown-key.yaml").path()]) == 78)
-        #expect(runProgram(["validate", "--config", "/nonexistent/rfmd.yaml"]) == 78)
+        #expect(runVerb(["validate", "--config", fixtures.appending(path: "good-least.yaml").path()]) == 0)
+        #expect(runVerb(["validate", "--config", fixtures.appending(path: "bad-unknown-key.yaml").path()]) == 78)
+        #expect(runVerb(["validate", "--config", "/nonexistent/rfmd.yaml"]) == 78)
     }
 
     /// A transaction that is over before a broker is back may be shown twice: told, with its place, and run all the same.
@@ -69,7 +69,7 @@ private let least = "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [{ topic:
             let text =
                 "kafka:\n  bootstrap: b\n  properties: { linger.ms: 5, transaction.timeout.ms: \(value) }\ninputs: [{ topic: t }]\n"
             return try withFile(text) { path in
-                #expect(runProgram(["validate", "--config", path]) == 0)
+                #expect(runVerb(["validate", "--config", path]) == 0)
                 return try Configuration.load(path).doubts.map { "\($0.place.line): \($0.key): \($0.message)" }
             }
         }

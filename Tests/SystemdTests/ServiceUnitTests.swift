@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct ServiceUnitTests {
-    private static let systemd = Project.root.appendingPathComponent("systemd")
+    private static let systemd = Repository.root.appendingPathComponent("systemd")
 
     private func unit() throws -> String {
         String(
@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test func verifiesClean() throws {
-        let result = try verify(try unit(), binary: try Project.binary())
+        let result = try verify(try unit(), binary: try Repository.binary())
         #expect(result.status == 0)
         #expect(result.outputText + result.errorText == "")
     }
@@ -61,7 +61,7 @@ import Testing
         #expect(lines.count == 2)
         for line in lines {
             let words = line.drop { $0 != "=" }.dropFirst().split(separator: " ").map(String.init)
-            let help = try Command.run(try Project.binary(), [words[1], "--help"])
+            let help = try Command.run(try Repository.binary(), [words[1], "--help"])
             #expect(help.status == 0, "\(line)")
             for option in words where option.hasPrefix("--") { #expect(help.outputText.contains(option), "\(line)") }
         }

@@ -12,7 +12,7 @@ import Testing
         var scope = RuleScope(
             halfLives: [7 * 86_400_000, 28 * 86_400_000], currencyExponent: 2,
             ladders: [("tier", ["high_value", "potential", "lost", "ordinary"])])
-        do throws(RuleProblem) { _ = try Program(rule, scope: &scope) } catch { return error.message }
+        do throws(RuleProblem) { _ = try CompiledRule(rule, scope: &scope) } catch { return error.message }
         return nil
     }
 

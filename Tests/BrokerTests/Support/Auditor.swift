@@ -172,7 +172,7 @@ private struct ShardAudit {
     let source: String
     let versions: [Digest: Version]
     let engine: Engine
-    let applier: SliceApplier
+    let applier: RecordApplier
     var last: JournalRecord
     var version: Digest
     var encoder: EventEncoder
@@ -192,7 +192,7 @@ private struct ShardAudit {
         engine = Engine(
             rules: rules, key: genesis.genesis.id.low, emitFrom: genesis.genesis.emitFrom,
             rebuiltUpTo: genesis.genesis.rebuiltUpTo)
-        applier = SliceApplier(engine: engine, version: version)
+        applier = RecordApplier(engine: engine, version: version)
         encoder = EventEncoder(source: source, rules: rules, version: genesis.version)
         self.version = genesis.version
         positions = genesis.positions

@@ -19,7 +19,7 @@ final class DaemonProcess {
         for name in ["JOURNAL_STREAM", "INVOCATION_ID"] { environment[name] = nil }
         environment["NOTIFY_SOCKET"] = manager.path
         child = try Child(
-            try Project.binary(), ["run", "--config", path] + arguments, environment: environment, log: logFile)
+            try Repository.binary(), ["run", "--config", path] + arguments, environment: environment, log: logFile)
     }
 
     var log: String { (try? String(contentsOf: logFile, encoding: .utf8)) ?? "" }

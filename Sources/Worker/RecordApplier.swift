@@ -3,55 +3,6 @@ import Codec
 import Engine
 import Model
 
-/// What became of a record.
-package enum Disposition: Equatable {
-    case accepted
-    /// Accepted; its refund waits for an order.
-    case unmatchedRefund
-    case duplicate
-    case skipped
-    case rejected(Rejection)
-}
-
-/// Accepted + duplicates + rejected + skipped = consumed.
-package struct RecordCounts: Sendable, Equatable {
-    package var accepted: UInt64 = 0
-    package var duplicates: UInt64 = 0
-    package var skipped: UInt64 = 0
-    package var rejected: UInt64 = 0
-    /// Among the accepted: refunds whose order is not known yet.
-    package var unmatchedRefunds: UInt64 = 0
-    /// By RejectionReason.
-    package var reasons = [UInt64](repeating: 0, count: 32)
-
-    package init() {}
-
-    package var consumed: UInt64 { accepted + duplicates + skipped + rejected }
-
-    package mutating func count(_ disposition: Disposition) {
-        switch disposition {
-        case .accepted: accepted += 1
-        case .unmatchedRefund:
-            accepted += 1
-            unmatchedRefunds += 1
-        case .duplicate: duplicates += 1
-        case .skipped: skipped += 1
-        case .rejected(let rejection):
-            rejected += 1
-            reasons[Int(rejection.reason.rawValue)] += 1
-        }
-    }
-
-    package mutating func add(_ other: RecordCounts) {
-        accepted += other.accepted
-        duplicates += other.duplicates
-        skipped += other.skipped
-        rejected += other.rejected
-        unmatchedRefunds += other.unmatchedRefunds
-        for index in reasons.indices { reasons[index] += other.reasons[index] }
-    }
-}
-
 /// What is known of a record besides its value.
 package struct RecordContext {
     /// Index of the input in the version's mappings.
@@ -77,7 +28,7 @@ package struct RecordContext {
 }
 
 /// One shard's decoders and engine under one version.
-package final class SliceApplier {
+package final class RecordApplier {
     package let engine: Engine
     package private(set) var version: Version
     private var decoders: [RecordDecoder]
@@ -128,7 +79,7 @@ package final class SliceApplier {
     private func apply(_ event: DecodedEvent, input: Int, at instant: Int64, mute: Mute) -> Disposition {
         let mapping = decoders[input].mapping
         let input = EngineInput(
-            kind: SliceApplier.kind(event.kind), customer: event.customer, event: event.event, order: event.order,
+            kind: RecordApplier.kind(event.kind), customer: event.customer, event: event.event, order: event.order,
             occurredAt: event.occurredAt, amount: event.amount, addsToOrder: mapping.addsToOrder,
             clickDeduplication: mapping.clickDeduplication, mute: mute)
         switch engine.apply(input, at: instant) {

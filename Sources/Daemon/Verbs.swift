@@ -8,10 +8,10 @@ package let programVersion = "0.1.0"
 
 public func rfmdMain() -> Never {
     signal(SIGPIPE, SIG_IGN)
-    exit(runProgram(Array(CommandLine.arguments.dropFirst())))
+    exit(runVerb(Array(CommandLine.arguments.dropFirst())))
 }
 
-package func runProgram(_ arguments: [String]) -> Int32 {
+package func runVerb(_ arguments: [String]) -> Int32 {
     switch CommandLineParser.parse(arguments) {
     case .help(let text):
         printOut(text)
@@ -42,7 +42,7 @@ private func run(_ invocation: Invocation) -> Int32 {
         printOut("rfmd \(programVersion)\n")
         return ExitCode.done
     case "help":
-        if let name = invocation.operands.first { return runProgram([name, "--help"]) }
+        if let name = invocation.operands.first { return runVerb([name, "--help"]) }
         printOut(Help.overview)
         return ExitCode.done
     case "man":

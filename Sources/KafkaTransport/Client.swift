@@ -1,0 +1,143 @@
+// A client of librdkafka: its configuration, its callbacks, and the C object that is destroyed once.
+import CRDKafka
+import Worker
+
+/// What callbacks need, alive as long as their client.
+final class ClientCallbacks {
+    let onLog: (@Sendable (Int32, String, String) -> Void)?
+    var onRebalance:
+        ((rd_kafka_resp_err_t, OpaquePointer?, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> Void)?
+    var onError: ((rd_kafka_resp_err_t, String) -> Void)?
+    var onDelivery: ((UnsafePointer<rd_kafka_message_t>) -> Void)?
+
+    init(onLog: (@Sendable (Int32, String, String) -> Void)?) { self.onLog = onLog }
+
+    static func of(_ opaque: UnsafeMutableRawPointer?) -> ClientCallbacks {
+        Unmanaged<ClientCallbacks>.fromOpaque(opaque!).takeUnretainedValue()
+    }
+}
+
+/// A client of librdkafka with its callbacks: destroyed once.
+final class Client {
+    enum Kind {
+        case consumer(queueKilobytes: Int)
+        case reader
+        case producer(transactionalID: String)
+        case admin
+    }
+
+    let pointer: OpaquePointer
+    let callbacks: ClientCallbacks
+    private var isDestroyed = false
+
+    init(_ options: ClientOptions, _ kind: Kind, clientID: String, extra: [(String, String)] = []) throws(KafkaFailure)
+    {
+        let callbacks = ClientCallbacks(onLog: options.onLog)
+        let conf = rd_kafka_conf_new()!
+        var settings: [(String, String)] = [
+            ("bootstrap.servers", options.bootstrap), ("client.id", clientID), ("log.queue", "true"),
+            ("socket.nagle.disable", "true"),
+            ("socket.keepalive.enable", "true"), ("reconnect.backoff.max.ms", "2000"),
+        ]
+        // The user's properties overrule what is only a good start, and nothing else.
+        switch kind {
+        case .consumer, .reader:
+            settings += [
+                ("fetch.message.max.bytes", "4194304"), ("fetch.max.bytes", "67108864"), ("fetch.wait.max.ms", "50"),
+                ("queued.min.messages", "200000"), ("fetch.error.backoff.ms", "100"),
+            ]
+            if case .consumer(let kilobytes) = kind {
+                settings.append(("queued.max.messages.kbytes", String(kilobytes)))
+            }
+        case .producer:
+            // A transaction lasts from the sealing of a batch to its commit. When its owner dies, the next one waits for its time to run out.
+            settings += [
+                ("linger.ms", "5"), ("compression.codec", "lz4"), ("queue.buffering.max.messages", "1000000"),
+                ("transaction.timeout.ms", String(ClientOptions.transactionTimeout)),
+            ]
+        case .admin: break
+        }
+        settings += options.properties.map { ($0.name, $0.value) }
+        switch kind {
+        case .consumer, .reader:
+            settings += [
+                ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"),
+                ("isolation.level", "read_committed"),
+                ("auto.offset.reset", "error"), ("enable.partition.eof", "true"), ("check.crcs", "true"),
+                ("partition.assignment.strategy", "range"), ("allow.auto.create.topics", "false"),
+            ]
+        case .producer(let transactionalID): settings += [("transactional.id", transactionalID)]
+        case .admin: break
+        }
+        for (name, value) in settings + extra {
+            var text = [CChar](repeating: 0, count: 512)
+            if rd_kafka_conf_set(conf, name, value, &text, text.count) != RD_KAFKA_CONF_OK {
+                rd_kafka_conf_destroy(conf)
+                throw .fatal("\(name): \(cText(text))")
+            }
+        }
+        rd_kafka_conf_set_opaque(conf, Unmanaged.passUnretained(callbacks).toOpaque())
+        rd_kafka_conf_set_log_cb(conf, Client.logged)
+        rd_kafka_conf_set_error_cb(conf, Client.failed)
+        var isConsumer = false
+        switch kind {
+        case .consumer:
+            rd_kafka_conf_set_rebalance_cb(conf, Client.rebalanced)
+            isConsumer = true
+        case .reader: isConsumer = true
+        case .producer: rd_kafka_conf_set_dr_msg_cb(conf, Client.delivered)
+        case .admin: break
+        }
+        var text = [CChar](repeating: 0, count: 512)
+        guard let pointer = rd_kafka_new(isConsumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, &text, text.count)
+        else {
+            rd_kafka_conf_destroy(conf)
+            throw .fatal(cText(text))
+        }
+        rd_kafka_set_log_queue(pointer, nil)
+        if isConsumer { rd_kafka_poll_set_consumer(pointer) }
+        self.pointer = pointer
+        self.callbacks = callbacks
+    }
+
+    /// Without waiting for the group or for what is in flight.
+    func destroy() {
+        if isDestroyed { return }
+        isDestroyed = true
+        rd_kafka_destroy_flags(pointer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+    }
+
+    deinit { destroy() }
+
+    private static let logged:
+        @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Void = {
+            client, level, facility, text in
+            guard let opaque = rd_kafka_opaque(client), let facility, let text else { return }
+            ClientCallbacks.of(opaque).onLog?(level, String(cString: facility), String(cString: text))
+        }
+
+    private static let failed:
+        @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafeMutableRawPointer?) -> Void = {
+            _, code, text, opaque in
+            ClientCallbacks.of(opaque).onError?(rd_kafka_resp_err_t(code), text.map { String(cString: $0) } ?? "")
+        }
+
+    private static let rebalanced:
+        @convention(c) (
+            OpaquePointer?, rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?,
+            UnsafeMutableRawPointer?
+        ) -> Void = { client, error, partitions, opaque in
+            ClientCallbacks.of(opaque).onRebalance?(error, client, partitions)
+        }
+
+    private static let delivered:
+        @convention(c) (OpaquePointer?, UnsafePointer<rd_kafka_message_t>?, UnsafeMutableRawPointer?) -> Void = {
+            _, message, opaque in
+            if let message { ClientCallbacks.of(opaque).onDelivery?(message) }
+        }
+}
+
+/// The text that librdkafka wrote into a buffer.
+func cText(_ buffer: [CChar]) -> String {
+    String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}

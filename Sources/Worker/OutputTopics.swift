@@ -1,0 +1,20 @@
+// Names of the topics that rfmd writes.
+
+package struct OutputTopics: Sendable {
+    package var ladders: [String: String]
+    package var warnings: String
+    package var deadLetters: String
+    package var journal: String
+    package var versions: String
+
+    package init(ladders: [String: String], warnings: String, deadLetters: String, journal: String, versions: String) {
+        self.ladders = ladders
+        self.warnings = warnings
+        self.deadLetters = deadLetters
+        self.journal = journal
+        self.versions = versions
+    }
+
+    /// The topic of a ladder; an added one goes to rfm.NAME-changes.
+    package func topic(ofLadder name: String) -> String { ladders[name] ?? "rfm.\(name)-changes" }
+}

@@ -1,0 +1,124 @@
+// How a shard applies a slice: its records in their order, then what is due; or a new version.
+import Codec
+import Engine
+import Model
+
+extension Shard {
+    /// Applies a slice that `cut` made or the journal names, and adds it to the pending batch. `headers` reads a record's headers,
+    /// `letter` is called for what could not be used. Applied records are handed to `release`.
+    func apply(_ slice: Slice, headers: (RawRecord) -> [RecordHeader], release: (ArraySlice<RawRecord>) -> Void) {
+        beginSection()
+        var counts = RecordCounts()
+        let starts = inputs.map(\.head)
+        var at = starts
+        var announced = starts
+        let ends = zip(inputs, slice.ranges).map { input, range in
+            // Records are in offset order; those of the slice come first.
+            range.isEmpty
+                ? input.head : input.head + input.records[input.head...].prefix { $0.offset < range.upperBound }.count
+        }
+        while let input = inputs.count == 1 ? (at[0] < ends[0] ? 0 : nil) : next(at, ends, slice.reading) {
+            let record = inputs[input].records[at[input]]
+            at[input] += 1
+            announce(inputs[input].records, &announced[input], upTo: min(ends[input], at[input] + Engine.lookahead))
+            let disposition = apply(record, input, slice.reading, headers)
+            counts.count(disposition)
+            if case .rejected(let rejection) = disposition { reject(record, input, rejection, headers) }
+        }
+        engine.finishSlice(advancingTo: slice.endedAt)
+        for index in inputs.indices {
+            release(inputs[index].records[starts[index]..<ends[index]])
+            inputs[index].head = ends[index]
+            inputs[index].position = slice.ranges[index].upperBound
+            if inputs[index].head == inputs[index].records.count {
+                inputs[index].records.removeAll(keepingCapacity: true)
+                inputs[index].head = 0
+            } else if inputs[index].head > bounds.recordsPerSlice {
+                inputs[index].records.removeSubrange(..<inputs[index].head)
+                inputs[index].head = 0
+            }
+        }
+        finish(slice, counts)
+    }
+
+    /// The key of a usable record is its customer's id.
+    @inline(__always)
+    private func announce(_ records: [RawRecord], _ announced: inout Int, upTo end: Int) {
+        while announced < end {
+            if let key = records[announced].key { engine.announce(key) }
+            announced += 1
+        }
+    }
+
+    private func apply(_ record: RawRecord, _ input: Int, _ reading: Int64, _ headers: (RawRecord) -> [RecordHeader])
+        -> Disposition
+    {
+        var context = RecordContext(input: input, key: record.key, timestamp: record.timestamp, reading: reading)
+        if let limit = genesis.rebuiltPositions[inputs[input].partition.topic], record.offset < limit {
+            context.wasSentBefore = true
+        }
+        for header in headers(record) {
+            switch header.name {
+            case "rfm-backfill": context.isBackfill = true
+            case let name where name.hasPrefix("ce_") && applier.version.mappings[input].readsCloudEventHeaders:
+                var attributes = context.attributes ?? CloudEventAttributes()
+                attributes.take(name, header.value)
+                context.attributes = attributes
+            default: break
+            }
+        }
+        return applier.apply(record.value, context)
+    }
+
+    private func reject(
+        _ record: RawRecord, _ input: Int, _ rejection: Rejection, _ headers: (RawRecord) -> [RecordHeader]
+    ) {
+        let source = inputs[input].partition
+        pending.marks.append(UInt8(input))
+        pending.marks.append(record.offset)
+        pending.marks.append(rejection.reason.rawValue)
+        // Letters are sent for backfill too; what was committed before a rebuild has its letter.
+        if let limit = genesis.rebuiltPositions[source.topic], record.offset < limit { return }
+        if isReplaying { return }
+        pending.add(
+            DeadLetter(
+                source: source, offset: record.offset, timestamp: record.timestamp, key: record.key.map { [UInt8]($0) },
+                value: record.value.map { [UInt8]($0) }, headers: headers(record), rejection: rejection))
+    }
+
+    private func beginSection() {
+        if pending.sections.last?.version != versionDigest {
+            pending.sections.append((pending.effects.count, versionDigest))
+        }
+    }
+
+    private func finish(_ slice: Slice, _ counts: RecordCounts) {
+        pending.slices.append(slice)
+        pending.effects.append(contentsOf: engine.effects.bytes)
+        engine.effects.removeAll()
+        engine.effectCount = 0
+        for count in [counts.accepted, counts.duplicates, counts.skipped, counts.rejected] {
+            pending.marks.append(count)
+        }
+        pending.records += Int(counts.consumed)
+        self.counts.add(counts)
+    }
+
+    /// Puts a version in force, as a slice of its own. Inputs that it adds begin where `removed` or `starts` says.
+    func install(_ known: KnownVersion, slice: Slice) {
+        engine.install(known.rules)
+        applier.install(known.version)
+        (versionBefore, versionDigest) = (versionDigest, known.digest)
+        for input in inputs { removed[input.partition.topic] = input }
+        inputs = known.version.mappings.map { mapping in
+            if let input = removed.removeValue(forKey: mapping.topic) { return input }
+            guard let start = starts[mapping.topic] else {
+                preconditionFailure("an input that is added has a place where it begins")
+            }
+            return InputBuffer(TopicPartition(topic: mapping.topic, partition: index), from: start)
+        }
+        beginSection()
+        engine.finishSlice(advancingTo: nil)
+        finish(slice, RecordCounts())
+    }
+}
