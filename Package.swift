@@ -67,7 +67,8 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("ModelTests", ["Model"]),
         tests(
-            "SnapshotStoreTests", ["SnapshotStore", "CZstd", "Model", "Rules", "Engine", "Codec", "Worker"]),
+            "SnapshotStoreTests",
+            ["SnapshotStore", "CZstd", "Model", "Rules", "Engine", "Codec", "Worker", "TestSupport"]),
         tests("TelemetryTests", ["Telemetry"]),
         tests("SystemdTests", ["TestSupport"]),
         tests("DemoTests", ["CRDKafka", "Demo", "TestSupport"]),
@@ -76,6 +77,7 @@ let package = Package(
         tests("EngineTests", ["Engine", "Rules", "Model", "TestSupport"]),
         tests("CodecTests", ["Codec", "Rules", "Model", "TestSupport"]),
         tests("SettingsTests", ["Settings", "Daemon", "Codec", "Rules", "Model", "TestSupport"]),
+        tests("DaemonTests", ["Daemon", "Worker"]),
         tests("OptionsTests", ["Options"]),
         tests("TidyTests", ["Daemon", "Settings", "Codec", "Rules", "Model", "TestSupport"]),
         tests("OracleTests", ["TestSupport"]),

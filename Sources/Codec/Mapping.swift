@@ -69,7 +69,7 @@ package struct Mapping: Sendable, Equatable {
 
     package static let nativeKinds: [String: Kind] = ["purchase": .purchase, "refund": .refund, "click": .click]
 
-    /// Flat JSON with DESIGN's names. `prefixes` are the places where the record may stand.
+    /// Flat JSON with the names of docs/inputs.md. `prefixes` are the places where the record may stand.
     package static func native(topic: String, under prefixes: [String] = [""]) -> Mapping {
         var fields: [Field: Source] = [:]
         for field in Field.allCases { fields[field] = .pointers(prefixes.map { "\($0)/\(field.name)" }) }
@@ -117,7 +117,7 @@ package struct Mapping: Sendable, Equatable {
         return mapping
     }
 
-    /// Debezium change events of a table with DESIGN's column names, with or without the `payload` envelope. Rows that a snapshot
+    /// Debezium change events of a table with the native names as columns, with or without the `payload` envelope. Rows that a snapshot
     /// read (`op` r) change state and emit nothing. A deleted row (d), a truncated table (t) and a message (m) are no events.
     package static func debezium(topic: String) -> Mapping {
         var mapping = native(topic: topic, under: ["/payload/after", "/after"])

@@ -55,7 +55,7 @@ struct Run {
             for note in topics.notes { logger.warning(note) }
             let environment = Service.Environment(
                 client: client, outputs: outputs, cluster: cluster, partitions: topics.partitions,
-                messageBytes: max(topics.largestInput, 1 << 20) + TopicPreparation.letterMargin, rebuilds: rebuilds)
+                messageBytes: max(topics.largestInput, 1 << 20) + Limits.letterMarginBytes, rebuilds: rebuilds)
             let service = try makeService(environment)
             service.start()
             return supervise(service)
@@ -151,7 +151,7 @@ struct Run {
             if TrustedClock.monotonic() >= nextNoticeAt {
                 nextNoticeAt = TrustedClock.monotonic() + noticeMilliseconds
                 if isAlive { notifier.watchdog() }
-                notifier.status(statusLine(service))
+                notifier.status(StatusLine.text(service.workers.map(\.status)))
             }
             if !isReady && service.isReady {
                 isReady = true
@@ -164,7 +164,7 @@ struct Run {
             }
             if let endings = service.endings {
                 service.close()
-                return conclude(endings)
+                return conclude(endings, StatusLine.totals(service.workers.map(\.status)))
             }
         }
     }
@@ -174,7 +174,7 @@ struct Run {
         min(1_000, notifier.watchdogMicroseconds.map { Int64($0 / 3_000) } ?? 1_000)
     }
 
-    private func conclude(_ endings: [WorkerEnding]) -> Int32 {
+    private func conclude(_ endings: [WorkerEnding], _ totals: [(String, String)]) -> Int32 {
         var code = ExitCode.done
         for ending in Set(endings.map { "\($0)" }).compactMap({ text in endings.first { "\($0)" == text } }) {
             switch ending {
@@ -190,19 +190,7 @@ struct Run {
             case .refused(let text), .defect(let text): code = fail(text)
             }
         }
-        if code == ExitCode.done { logger.notice("stopped") }
+        if code == ExitCode.done { logger.notice("stopped", totals) }
         return code
-    }
-
-    private func statusLine(_ service: Service) -> String {
-        let statuses = service.workers.map(\.status)
-        if let problem = statuses.compactMap(\.connectionProblem).first { return "waiting for a broker: \(problem)" }
-        let shards = statuses.flatMap(\.shards)
-        let lags = shards.map(\.lag)
-        let lag = lags.contains(nil) ? "unknown" : String(lags.compactMap { $0 }.reduce(0, +))
-        let phases = Set(statuses.map(\.phase.rawValue)).sorted().joined(separator: ", ")
-        let replaying = shards.filter(\.isReplaying).count
-        return "\(phases); \(shards.count) shards\(replaying > 0 ? " (\(replaying) catching up)" : ""), "
-            + "\(shards.map(\.customers).reduce(0, +)) customers, lag \(lag)"
     }
 }

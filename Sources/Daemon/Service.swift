@@ -12,9 +12,6 @@ final class Service {
     let workers: [Worker]
     private let trimmer: JournalTrimmer
 
-    /// Memory for records that wait in librdkafka, kilobytes per worker.
-    private static let queueKilobytes = 262_144
-
     struct Environment {
         var client: ClientOptions
         var outputs: OutputTopics
@@ -38,7 +35,7 @@ final class Service {
             onFailure: { logger.warning("the journal could not be trimmed", [("reason", $0)]) })
         let topics = configuration.version.mappings.map(\.topic)
         let share = max(1, Int(environment.partitions) * topics.count / settings.workers)
-        let queueKilobytes = min(max(Service.queueKilobytes / share, 8_192), Service.queueKilobytes / 2)
+        let queueKilobytes = min(max(Limits.waitingKilobytes / share, 8_192), Limits.waitingKilobytes / 2)
         let client = environment.client
         let messageBytes = environment.messageBytes
         workers = (0..<settings.workers).map { [trimmer] number in

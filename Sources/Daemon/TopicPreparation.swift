@@ -21,9 +21,6 @@ struct TopicPreparation {
         var notes: [String] = []
     }
 
-    /// What a dead letter may be larger than its record, bytes: headers and the reason.
-    static let letterMargin = 64 << 10
-
     let inputs: [String]
     let outputs: OutputTopics
     let ladders: [String]
@@ -70,11 +67,11 @@ struct TopicPreparation {
             let configuration = try admin.configuration(of: topic.name)
             if let refusal = ownTopic(topic.name, configuration) { return .failure(.refused(refusal)) }
             if topic.name == outputs.deadLetters, let most = Int(configuration["max.message.bytes"] ?? ""),
-                most < result.largestInput + TopicPreparation.letterMargin
+                most < result.largestInput + Limits.letterMarginBytes
             {
                 result.notes.append(
                     "max.message.bytes of '\(topic.name)' is \(most): a record that is nearly as large as an input takes is cut short there. "
-                        + "Raise it to \(result.largestInput + TopicPreparation.letterMargin)")
+                        + "Raise it to \(result.largestInput + Limits.letterMarginBytes)")
             }
         }
         try admin.create(wanted.filter { existing[$0.name] == nil })
@@ -122,7 +119,7 @@ struct TopicPreparation {
             TopicSpecification(
                 name: outputs.deadLetters, partitions: result.partitions,
                 configuration: stamped + [
-                    ("max.message.bytes", String(result.largestInput + TopicPreparation.letterMargin))
+                    ("max.message.bytes", String(result.largestInput + Limits.letterMarginBytes))
                 ]),
             TopicSpecification(
                 name: outputs.journal, partitions: result.partitions,

@@ -39,7 +39,7 @@ package struct EngineInput {
 /// Why an effect is not sent.
 package enum Mute: UInt8, Sendable {
     case none
-    /// It is history (DESIGN: backfill): the resolve of a raise that was so muted is muted too.
+    /// It is history (docs/events.md, what is not written): the resolve of a raise that was so muted is muted too.
     case backfill
     /// It was sent before a rebuild: the resolve of such a raise is sent.
     case rebuild

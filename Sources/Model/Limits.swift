@@ -1,4 +1,5 @@
-// Every bound of rfmd, with its unit, in one place; docs/limits.md says what happens when one is reached.
+// What rfmd takes in at most, with its unit, in one place; docs/limits.md says what happens when a bound is reached. How long and how
+// often one part waits for another stands with the part that waits.
 
 package enum Limits {
     // Records.
@@ -12,7 +13,7 @@ package enum Limits {
     /// Earliest and latest instant that a record may name, in ms since 1970 (1900-01-01 and 2200-01-01, UTC).
     package static let earliestTime: Int64 = -2_208_988_800_000
     package static let latestTime: Int64 = 7_258_118_400_000
-    /// Largest amount of one record, in minor units: sums of `ordersPerCustomer` of them stay far inside Int64.
+    /// Largest amount of one record, in minor units: sums of `entriesPerCustomer` of them stay far inside Int64.
     package static let amountMinorUnits: Int64 = 1_000_000_000_000_00
 
     // State.
@@ -28,6 +29,12 @@ package enum Limits {
 
     // Configuration.
 
+    /// Size of the configuration file, in bytes; its values and keys; and how deep they are nested.
+    package static let configurationBytes = 1 << 20
+    package static let configurationNodes = 20_000
+    package static let configurationDepth = 32
+    /// Size of a file that holds a secret, in bytes.
+    package static let secretBytes = 64 << 10
     /// Longest window, in days.
     package static let windowDays = 1_100
     /// The longest window is never shorter than this, in days.
@@ -60,6 +67,20 @@ package enum Limits {
     package static let effectBytesPerBatch = 32 << 20
     /// Time from a batch's first slice until it must be sealed, in ms; the committer being free seals it sooner.
     package static let batchMilliseconds: Int64 = 1_000
+
+    // Memory and messages beside the state.
+
+    /// Records that wait in the client of one worker, in kilobytes (1,024 bytes), over all its partitions.
+    package static let waitingKilobytes = 262_144
+    /// What a dead letter may be larger than its record, in bytes: headers and the reason.
+    package static let letterMarginBytes = 64 << 10
+
+    // Stopping.
+
+    /// Time in which what is in hand must be committed when shards are taken away or the worker stops, in ms.
+    package static let settleMilliseconds: Int64 = 30_000
+    /// Time for the last snapshots, in ms; what is missing is applied again from the journal.
+    package static let lastSnapshotMilliseconds: Int64 = 60_000
 
     // Snapshots.
 

@@ -1,5 +1,6 @@
 // Secrets of the configuration: from files that only their owner may read, or from systemd's credentials.
 import Glibc
+import Model
 
 enum SecretFile {
     struct Failure: Error {
@@ -14,13 +15,13 @@ enum SecretFile {
         }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_size <= 65_536 else {
-            throw Failure(message: "'\(path)' is no file of at most 64 KiB")
+        guard fstat(descriptor, &status) == 0, status.st_size <= Limits.secretBytes else {
+            throw Failure(message: "'\(path)' is no file of at most \(Limits.secretBytes) bytes")
         }
         guard status.st_mode & 0o077 == 0 else {
             throw Failure(message: "'\(path)' can be read by others: chmod 600 it")
         }
-        var bytes = [UInt8](repeating: 0, count: 65_537)
+        var bytes = [UInt8](repeating: 0, count: Limits.secretBytes + 1)
         var count = 0
         while count < bytes.count {
             let got = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress! + count, $0.count - count) }

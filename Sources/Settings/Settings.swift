@@ -47,7 +47,7 @@ package struct InputSettings: Sendable {
     package var kindAt: FieldSource?
     /// purchase, refund, click: the values that name them.
     package var kinds: [String: [String]] = [:]
-    /// By DESIGN's field names.
+    /// By the field names of docs/inputs.md.
     package var fields: [String: FieldSource] = [:]
     /// rfc3339, s, ms, us.
     package var timeUnit: String?

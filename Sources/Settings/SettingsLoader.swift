@@ -1,5 +1,6 @@
 // Reads the configuration file: all that is wrong is found in one go.
 import Glibc
+import Model
 
 package enum SettingsLoader {
     /// `check` adds what only others can tell, so that all that is wrong is told at once. It also gets settings that have
@@ -19,7 +20,7 @@ package enum SettingsLoader {
         defer { fclose(file) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
-        while bytes.count <= YAMLReader.mostBytes {
+        while bytes.count <= Limits.configurationBytes {
             let got = fread(&chunk, 1, chunk.count, file)
             if got == 0 { return ferror(file) == 0 ? bytes : nil }
             bytes += chunk[..<got]

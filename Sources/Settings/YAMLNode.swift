@@ -1,5 +1,6 @@
 // YAML as a tree whose nodes know where they stand, read with libyaml's event parser.
 import CYAML
+import Model
 
 package struct YAMLNode: Sendable {
     package indirect enum Content: Sendable {
@@ -24,10 +25,6 @@ package struct YAMLNode: Sendable {
 
 /// Reads one document. Caps keep a hostile file from growing without bound.
 struct YAMLReader {
-    static let mostBytes = 1 << 20
-    static let mostNodes = 20_000
-    static let mostDepth = 32
-
     struct Failure: Error {
         var place: Place
         var message: String
@@ -38,8 +35,9 @@ struct YAMLReader {
     private let lines: [Substring]
 
     static func read(_ text: String) throws(Failure) -> YAMLNode? {
-        guard text.utf8.count <= mostBytes else {
-            throw Failure(place: Place(line: 1, column: 1), message: "the file is larger than \(mostBytes) bytes")
+        guard text.utf8.count <= Limits.configurationBytes else {
+            throw Failure(
+                place: Place(line: 1, column: 1), message: "the file is larger than \(Limits.configurationBytes) bytes")
         }
         var reader = YAMLReader(lines: text.split(separator: "\n", omittingEmptySubsequences: false))
         return try reader.document(Array(text.utf8))
@@ -108,7 +106,7 @@ struct YAMLReader {
     private mutating func node(_ event: yaml_event_t, depth: Int) throws(Failure) -> YAMLNode? {
         let place = YAMLReader.place(event.start_mark)
         nodes += 1
-        guard nodes <= YAMLReader.mostNodes, depth <= YAMLReader.mostDepth else {
+        guard nodes <= Limits.configurationNodes, depth <= Limits.configurationDepth else {
             throw Failure(place: place, message: "the file has too many values or nests too deeply")
         }
         switch event.type {

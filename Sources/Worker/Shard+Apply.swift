@@ -4,8 +4,8 @@ import Engine
 import Model
 
 extension Shard {
-    /// Applies a slice that `cut` made or the journal names, and adds it to the pending batch. `headers` reads a record's headers,
-    /// `letter` is called for what could not be used. Applied records are handed to `release`.
+    /// Applies a slice that `cut` made or the journal names, and adds it to the pending batch. `headers` reads a record's headers.
+    /// What could not be used becomes a dead letter of that batch. Applied records are handed to `release`.
     func apply(_ slice: Slice, headers: (RawRecord) -> [RecordHeader], release: (ArraySlice<RawRecord>) -> Void) {
         beginSection()
         var counts = RecordCounts()

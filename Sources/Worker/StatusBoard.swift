@@ -25,16 +25,33 @@ package struct WorkerStatus: Sendable, Equatable {
         package var isReplaying: Bool
     }
 
+    /// Since the process began.
+    package struct Totals: Sendable, Equatable {
+        package var batches: UInt64 = 0
+        /// Events and dead letters that were committed.
+        package var events: UInt64 = 0
+        package var letters: UInt64 = 0
+        /// How often the worker began a new life.
+        package var recoveries: UInt64 = 0
+        /// How often it waited for a slow snapshot before it applied more.
+        package var snapshotWaits: UInt64 = 0
+
+        package init() {}
+
+        package mutating func add(_ other: Totals) {
+            batches += other.batches
+            events += other.events
+            letters += other.letters
+            recoveries += other.recoveries
+            snapshotWaits += other.snapshotWaits
+        }
+    }
+
     package var phase = Phase.starting
     package var shards: [Shard] = []
-    /// Since the process began; what is applied again after a reset counts again.
+    /// Since the process began; what is applied again after a recovery counts again.
     package var counts = RecordCounts()
-    package var commits: UInt64 = 0
-    package var events: UInt64 = 0
-    package var letters: UInt64 = 0
-    package var resets: UInt64 = 0
-    /// How often the worker waited for a slow snapshot.
-    package var snapshotWaits: UInt64 = 0
+    package var totals = Totals()
     package var connectionProblem: String?
 
     package init() {}

@@ -62,7 +62,7 @@ package final class Worker: Sendable {
             }
             if ports.clock.elapsed() - began > Worker.healthyLife { delay = 100 }
             control.board.update {
-                $0.resets += 1
+                $0.totals.recoveries += 1
                 $0.phase = .starting
                 $0.shards = []
             }

@@ -3,9 +3,6 @@ import Codec
 import Model
 
 extension WorkerLoop {
-    /// How long what is in hand may take to be committed when shards are taken away or the worker stops, ms.
-    static let settleMilliseconds: Int64 = 30_000
-
     func serveGroup(timeout: Int32) throws(WorkerFailure) {
         var timeout = timeout
         while let event = source.poll(timeout: timeout) {
@@ -38,7 +35,7 @@ extension WorkerLoop {
         }
         observe(.revoked(lost: lost))
         if lost { throw .transport(.abort("the group went on without this member")) }
-        try settle(limit: WorkerLoop.settleMilliseconds)
+        try settle(limit: Limits.settleMilliseconds)
         kept = [:]
         for active in shards {
             active.snapshot?.drop(active.shard.engine)
@@ -186,7 +183,7 @@ extension WorkerLoop {
                 sections: [], letters: [],
                 journal: shard.sealed.record, positions: shard.inputs.map { ($0.partition, $0.position) })
         }
-        try settle(limit: WorkerLoop.settleMilliseconds)
+        try settle(limit: Limits.settleMilliseconds)
     }
 
     private func read(_ recovered: [ShardRecovery.Recovered]) throws(WorkerFailure) {

@@ -2,9 +2,6 @@
 import Model
 
 extension WorkerLoop {
-    /// How long the last snapshots may take, ms; what is missing is applied again from the journal.
-    private static let lastSnapshotMilliseconds: Int64 = 60_000
-
     /// `active` was just sealed.
     func beginSnapshot(_ active: ActiveShard) {
         active.planNextSnapshot()
@@ -33,8 +30,8 @@ extension WorkerLoop {
 
     /// Commits what is in hand and writes a last snapshot of every shard that changed since its last one.
     func finish() throws(WorkerFailure) {
-        try settle(limit: WorkerLoop.settleMilliseconds)
-        let until = ports.clock.elapsed() + WorkerLoop.lastSnapshotMilliseconds
+        try settle(limit: Limits.settleMilliseconds)
+        let until = ports.clock.elapsed() + Limits.lastSnapshotMilliseconds
         for active in shards where !active.shard.isReplaying && active.lastSnapshot != active.shard.sealed.batch {
             if let snapshot = active.snapshot, snapshot.batch != active.shard.sealed.batch {
                 snapshot.drop(active.shard.engine)
@@ -49,7 +46,8 @@ extension WorkerLoop {
         }
     }
 
-    /// Gives everything up, whatever state it is in: nothing waits for the broker here but the destruction of the clients.
+    /// Gives everything up, whatever state it is in. Waits for the committer's call that is under way (at most 5 s, then it is left to
+    /// itself) and for the client's own end (a question of its end prober, 2 s).
     func tearDown() {
         for active in shards {
             active.snapshot?.drop(active.shard.engine)

@@ -1,7 +1,8 @@
 // One life of a worker: from new clients to the failure or the stop that ends it. Everything here runs on the worker's thread.
 //
-// Every round of the loop: serve the group; take the committer's result; for each shard read, apply at most one slice; hand the pending
-// batch to the committer if it is free; let snapshots go on. There is no other place where these things happen.
+// Every round of the loop (`goRound`): serve the group; take the committer's result; of each shard read what has arrived and apply at most
+// one slice; hand the pending batch to the committer if it is free; let snapshots go on. When shards are taken away and when the worker
+// stops, `settle` and `finish` do the same steps until everything in hand is committed.
 import Codec
 import Engine
 import Model
@@ -104,7 +105,7 @@ final class WorkerLoop {
         if shard.isReplaying { return try replay(active) || didRead }
         guard hasRoom(shard) else { return didRead }
         if let snapshot = active.snapshot, snapshot.isFull(shard.engine) {
-            control.board.update { $0.snapshotWaits += 1 }
+            control.board.update { $0.totals.snapshotWaits += 1 }
             return didRead
         }
         guard let slice = try nextSlice(shard) else { return didRead }
@@ -246,9 +247,9 @@ final class WorkerLoop {
         isCommitting = false
         writtenVersions.formUnion(versionsInFlight)
         control.board.update {
-            $0.commits += 1
-            $0.events += UInt64(report.events)
-            $0.letters += UInt64(report.letters)
+            $0.totals.batches += 1
+            $0.totals.events += UInt64(report.events)
+            $0.totals.letters += UInt64(report.letters)
         }
         if report.truncated > 0 { observe(.truncated(letters: report.truncated)) }
         for active in shards {

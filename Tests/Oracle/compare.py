@@ -140,7 +140,7 @@ def simple(event, episodes):
 
 
 def close(ours, theirs, soft):
-    """The same but for a millisecond, where activity decides: that is not compared exactly (DESIGN part 2)."""
+    """The same but for a millisecond, where activity decides: that is not compared exactly (docs/rules.md)."""
     if not set(ours["rule"].values()) & soft:
         return False
     return close_values(ours, theirs)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from events import EXPONENTS
 from rules import Rule, parse_duration
 
-# DESIGN part 2, the preset `four-tier`, without the warning that needs p_alive.
+# The preset `four-tier` (docs/rules.md).
 FOUR_TIER = {
     "ladders": [
         {"name": "tier", "rungs": [

@@ -1,6 +1,7 @@
 """An independent, slow and obvious rfmd: events in, every customer's state and every decision out.
 
-It knows only the contract. Each decision recomputes every feature from the orders and clicks of the customer.
+It knows only the documents (docs/rules.md, docs/inputs.md, docs/guarantees.md), not the program. Each decision
+recomputes every feature from the orders and clicks of the customer.
 Event clock, one input, as `rfmd replay` runs."""
 import argparse
 import json

@@ -10,7 +10,7 @@ EQUALITIES = ["==", "!="]
 
 
 class RuleMaker:
-    """Makes rules of which DESIGN part 2 says that rfmd must accept them: in a comparison at most one feature that
+    """Makes rules that rfmd must accept (docs/rules.md, what is refused): in a comparison at most one feature that
     time changes, multiplied or divided by what time does not change."""
 
     def __init__(self, random, half_lives):
@@ -57,7 +57,7 @@ class RuleMaker:
                           ORDERINGS)
 
     def further(self):
-        """What the contract leaves to rfmd, and rfmd takes: sums with what time changes, several windows, signs."""
+        """Beyond that, rfmd takes: sums with what time changes, several windows, signs."""
         a, b = self.random.sample(WINDOWS, 2)
         left, right = self.random.choice([
             ("recency", f"orders({a})"), (f"recency + orders({a})", "5"), ("recency - orders_total", "12"),

@@ -1,4 +1,4 @@
-// Numbers beyond Int128: rules that the contract accepts whatever their size, against the second implementation.
+// Numbers beyond Int128: rules that are accepted whatever their size (docs/rules.md), against the second implementation.
 import Model
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 // A snapshot file that is not what was written is found out, wherever it was changed, and never trusted for a length.
 import Glibc
 import Model
+import TestSupport
 import Testing
 import Worker
 
@@ -16,7 +17,7 @@ import Worker
     init() throws {
         folder = try TestFolder()
         vault = try FileSnapshotVault(folder: folder.path, instance: "one")
-        var random = Random(99)
+        var random = RandomSource(seed: 99)
         try vault.publish(original, [random.bytes(40), [UInt8](repeating: 7, count: 3_000), [], random.bytes(70)])
         name = SnapshotName(original).text
         bytes = try folder.read(name)

@@ -1,6 +1,7 @@
 // A disk that is full, slow, broken or gone: the snapshot is lost, and nothing else.
 import Glibc
 import Model
+import TestSupport
 import Testing
 import Worker
 
@@ -13,6 +14,16 @@ import Worker
 
     private func vault(_ calls: FileCalls) throws -> FileSnapshotVault {
         try FileSnapshotVault(folder: folder.path, instance: "one", calls: calls)
+    }
+
+    /// Whose disk takes nothing until `gate` is opened.
+    private func vault(writingThrough gate: Gate) throws -> FileSnapshotVault {
+        var calls = FileCalls.system
+        calls.write = { descriptor, bytes, count in
+            gate.pass()
+            return Glibc.write(descriptor, bytes, count)
+        }
+        return try vault(calls)
     }
 
     /// Hands over `chunks` and asks for the rest; returns the failure.
@@ -134,12 +145,7 @@ import Worker
 
     @Test func aSlowDiskDelaysNobodyAndIsSeenInPending() throws {
         let gate = Gate()
-        var calls = FileCalls.system
-        calls.write = { descriptor, bytes, count in
-            gate.pass()
-            return Glibc.write(descriptor, bytes, count)
-        }
-        let vault = try vault(calls)
+        let vault = try vault(writingThrough: gate)
         let sink = try vault.beginFile(identity(batch: 1))
         for number in 1...50 { sink.write(chunk([UInt8](repeating: 1, count: 10 * number))) }
         #expect(sink.pending == 10 * 50 * 51 / 2, "nothing can be written yet")
@@ -155,12 +161,7 @@ import Worker
 
     @Test func droppedWhileTheDiskHangs() throws {
         let gate = Gate()
-        var calls = FileCalls.system
-        calls.write = { descriptor, bytes, count in
-            gate.pass()
-            return Glibc.write(descriptor, bytes, count)
-        }
-        let vault = try vault(calls)
+        let vault = try vault(writingThrough: gate)
         do {
             let sink = try vault.beginFile(identity(batch: 1))
             sink.write(chunk([1]))
@@ -214,7 +215,7 @@ import Worker
     @Test(.enabled(if: Tmpfs.canMount, "a file system can only be mounted by root, outside a container's limits"))
     func theDiskIsFull() throws {
         let disk = try Tmpfs(bytes: 1 << 20)
-        var random = Random(5)
+        var random = RandomSource(seed: 5)
         let vault = try FileSnapshotVault(folder: disk.path, instance: "one")
         try vault.publish(identity(batch: 1), [random.bytes(100_000)])
         let sink = try vault.beginFile(identity(batch: 2))

@@ -3,6 +3,7 @@
 import Engine
 import Model
 import Rules
+import TestSupport
 import Testing
 import Worker
 
@@ -199,7 +200,7 @@ import Worker
         engine.beginSnapshot(into: header)
         #expect(!engine.continueSnapshot(into: customers, limit: .max))
         engine.endSnapshot()
-        var random = Random(seed)
+        var random = RandomSource(seed: seed)
         var refused = 0
         for _ in 0..<300 {
             var changed = (header: header.array, customers: customers.array)
@@ -275,11 +276,11 @@ struct Story {
     }
 
     private(set) var slices: [Slice] = []
-    private var random: Random
+    private var random: RandomSource
     private var now: Int64 = 1_790_000_000_000
 
     init(seed: UInt64, customers: Int, slices count: Int, eventsPerSlice: Int) {
-        random = Random(seed)
+        random = RandomSource(seed: seed)
         for _ in 0..<count {
             var events: [Event] = []
             for _ in 0..<eventsPerSlice {

@@ -1,6 +1,7 @@
 // What is written is what is read, under the name and in the order that were promised.
 import Glibc
 import Model
+import TestSupport
 import Testing
 import Worker
 
@@ -17,7 +18,7 @@ import Worker
 
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
     func chunksComeBack(seed: UInt64) throws {
-        var random = Random(seed)
+        var random = RandomSource(seed: seed)
         // Nothing, little, what compresses well and what does not.
         let chunks = (0..<20).map { index -> [UInt8] in
             switch index % 4 {

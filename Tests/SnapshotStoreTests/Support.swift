@@ -1,6 +1,7 @@
 // What the tests of snapshots share: a folder of their own, identities, random bytes, and files changed behind the vault's back.
 import Glibc
 import Model
+import TestSupport
 import Testing
 import Worker
 
@@ -73,20 +74,7 @@ final class TestFolder {
     }
 }
 
-/// SplitMix64: the same numbers for the same seed.
-struct Random: RandomNumberGenerator {
-    var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
+extension RandomSource {
     mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
 }
 

@@ -40,14 +40,6 @@ import Testing
         }
     }
 
-    @Test func limitsNamesEveryLimit() throws {
-        let text = try Repository.text("docs/limits.md")
-        let source = try Repository.text("Sources/Model/Limits.swift")
-        let names = source.matches(of: /static let (\w+)/).map { String($0.1) }
-        #expect(names.count > 20)
-        for name in names { #expect(text.contains("`\(name)`"), "docs/limits.md does not name '\(name)'") }
-    }
-
     @Test func theExampleConfigurationIsValidAndItsKeysAreDocumented() throws {
         do throws(SettingsProblems) {
             _ = try Configuration.load(Repository.root.appending(path: "Config/rfmd.yaml").path())
