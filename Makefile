@@ -5,7 +5,12 @@ TEST_PACKAGES := python3-jsonschema systemd xz-utils
 # A Kafka broker needs Java: only where one is to be started.
 JAVA_PACKAGES := $(if $(KAFKA_HOME),$(shell command -v java >/dev/null 2>&1 || echo default-jre-headless))
 
-.PHONY: run build test deps deps-test format lint
+# Where `make install` puts what was built. DESTDIR is for packagers: everything goes below it.
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+BINARY ?= .build/release/rfmd
+
+.PHONY: run build test deps deps-test install uninstall format lint
 
 run: build
 	.build/release/rfmd demo
@@ -15,23 +20,48 @@ build: deps
 
 test: deps-test
 	swift build -c release --product rfmd
-	RFMD_BINARY=$(CURDIR)/.build/release/rfmd swift test --no-parallel
+	RFMD_BINARY=$(CURDIR)/.build/release/rfmd swift test --no-parallel --disable-xctest
 
 deps:
-	@$(call install,$(PACKAGES))
+	@$(call packages,$(PACKAGES))
 
 deps-test:
-	@$(call install,$(PACKAGES) $(TEST_PACKAGES) $(JAVA_PACKAGES))
+	@$(call packages,$(PACKAGES) $(TEST_PACKAGES) $(JAVA_PACKAGES))
 
 # Installs what dpkg does not know as installed; asks for root only then.
-define install
+define packages
 missing=""; for package in $(1); do \
     dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
 if [ -n "$$missing" ]; then \
-    echo "installing Debian packages:$$missing"; \
     as_root=""; if [ "$$(id -u)" -ne 0 ]; then as_root=sudo; fi; \
+    if [ -n "$$as_root" ] && ! command -v sudo >/dev/null; then \
+        echo "Debian packages are missing, and there is no sudo to install them. As root: apt-get install$$missing" >&2; exit 1; fi; \
+    echo "installing Debian packages:$$missing"; \
     $$as_root apt-get update -q && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; fi
 endef
+
+# Builds nothing, so that root need not: `make build` comes before. A configuration that is there is kept.
+install:
+	@test -x $(BINARY) || { echo "there is no $(BINARY): run 'make build' first" >&2; exit 1; }
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/rfmd
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/man/man8 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	umask 022; sed 's|/usr/bin/rfmd|$(PREFIX)/bin/rfmd|' systemd/rfmd.service \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/rfmd.service
+	install -D -m 644 systemd/rfmd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/rfmd.conf
+	umask 022; $(BINARY) man > $(DESTDIR)$(PREFIX)/share/man/man8/rfmd.8
+	umask 022; $(BINARY) completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rfmd
+	umask 022; $(BINARY) completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_rfmd
+	umask 022; $(BINARY) completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/rfmd.fish
+	test -e $(DESTDIR)$(SYSCONFDIR)/rfmd/rfmd.yaml || install -D -m 644 Config/rfmd.yaml $(DESTDIR)$(SYSCONFDIR)/rfmd/rfmd.yaml
+
+# Leaves the configuration and the state.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/rfmd $(DESTDIR)$(PREFIX)/lib/systemd/system/rfmd.service \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/rfmd.conf $(DESTDIR)$(PREFIX)/share/man/man8/rfmd.8 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rfmd $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_rfmd \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/rfmd.fish
 
 format:
 	swift format --in-place --recursive --parallel Sources Tests Package.swift
