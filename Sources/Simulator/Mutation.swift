@@ -39,6 +39,28 @@ public enum Mutation: String, CaseIterable, Sendable {
     /// Positions are not waited for until they are stable.
     case unstablePositions
 
+    /// Sees to it that what would hide the defect is rare, and what shows it is not: so that few seeds are enough.
+    func focus(_ options: inout Options) {
+        let faults: [Fault]
+        switch self {
+        case .fileNotSynced, .folderNotSynced: faults = [.powerLoss, .kill]
+        case .digestNotCompared:
+            faults = [.retention, .kill, .restart]
+            (options.rebuilds, options.snapshotEvery, options.snapshotsKept) = (true, 100, 2)
+        case .abortedSnapshot:
+            faults = [.doubtfulCommits, .kill]
+            options.snapshotEvery = 100
+        case .committedAgain: faults = [.doubtfulCommits]
+        case .laterGeneration: faults = [.pause, .scale, .cutOff]
+        case .journalReadTooShort, .unstablePositions:
+            faults = [.slowMarkers, .killAtPoint, .restart, .scale]
+            options.processes = max(2, options.processes)
+        case .positionsLeftOut: faults = [.pause, .scale]
+        default: return
+        }
+        options.faults = faults + faults + options.faults
+    }
+
     func source(_ source: SimulatedSource, _ world: World, _ process: SimulatedProcess) -> any RecordSource {
         switch self {
         case .endTooLate, .recordLost, .unstablePositions: MutantSource(source, self, world, process)

@@ -26,7 +26,9 @@ public enum Simulation {
 
     /// Runs a seed. `show` is given each line of the trace.
     public static func run(_ seed: UInt64, mutation: Mutation? = nil, show: ((String) -> Void)? = nil) -> Outcome {
-        let world = World(Options(seed: seed), mutation: mutation, show: show)
+        var options = Options(seed: seed)
+        mutation?.focus(&options)
+        let world = World(options, mutation: mutation, show: show)
         world.trace.note(world.schedule.now, "seed \(seed): \(world.options)")
         let run = Run(world)
         run.go()
@@ -79,9 +81,9 @@ public enum Simulation {
             // Silence: what comes due must fire without an input.
             let began = schedule.now
             _ = goOn(until: schedule.now + world.options.agreement + 6_000) { false }
-            if !goOn(until: limit + 60_000, { isCaughtUp }) {
-                return report("not caught up after a silence: \(standing)")
-            }
+            let isStill = goOn(until: limit + 60_000) { faults.hasRefused || isCaughtUp }
+            if faults.hasRefused { return finish(refused: true) }
+            if !isStill { return report("not caught up after a silence: \(standing)") }
             // Who finds itself fenced by a twin that is gone asks around for a while, and commits nothing meanwhile.
             let wasFenced = !faults.takenOver.isEmpty && world.lastReset > began
             let silent = schedule.now
