@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY ?= .build/release/rfmd
 
-.PHONY: run build test deps deps-test install uninstall format lint
+.PHONY: run build test simulate deps deps-test install uninstall format lint
 
 run: build
 	.build/release/rfmd demo
@@ -21,6 +21,13 @@ build: deps
 test: deps-test
 	swift build -c release --product rfmd
 	RFMD_BINARY=$(CURDIR)/.build/release/rfmd swift test --no-parallel --disable-xctest
+
+# SEEDS runs from FIRST on, on all cores; or one SEED with its trace. MUTATION: with a deliberate defect (docs/simulation.md).
+SEEDS ?= 1000
+FIRST ?= 1
+simulate: deps
+	@swift build -c release --product rfmd-simulate >&2
+	@.build/release/rfmd-simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(if $(MUTATION),--mutation $(MUTATION))
 
 deps:
 	@$(call packages,$(PACKAGES))

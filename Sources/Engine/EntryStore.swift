@@ -16,7 +16,8 @@ struct EntryStore {
 
     init() {
         entries = SegmentedArray(shift: EntryStore.segmentShift)
-        states = SegmentedArray(shift: EntryStore.segmentShift)
+        // One segment for each largest block: a small shard does not pay for what a large one has.
+        states = SegmentedArray(shift: EntryStore.largestOrder)
     }
 
     var bytes: Int { entries.bytes + states.bytes }

@@ -176,14 +176,27 @@ public struct Statistics: Sendable {
         }
     }
 
-    public mutating func add(_ other: Statistics) {
-        let fields: [WritableKeyPath<Statistics, Int>] = [
+    private static var fields: [WritableKeyPath<Statistics, Int>] {
+        [
             \.seeds, \.steps, \.records, \.events, \.letters, \.batches, \.kills, \.resets, \.fromSnapshot,
-            \.fromGenesis, \.fromMemory,
-            \.replayed, \.snapshots, \.unusable, \.rebuilds, \.refusals, \.jumps, \.versions,
+            \.fromGenesis, \.fromMemory, \.replayed, \.snapshots, \.unusable, \.rebuilds, \.refusals, \.jumps,
+            \.versions,
         ]
-        for field in fields { self[keyPath: field] += other[keyPath: field] }
+    }
+
+    public mutating func add(_ other: Statistics) {
+        for field in Statistics.fields { self[keyPath: field] += other[keyPath: field] }
         milliseconds += other.milliseconds
+    }
+
+    /// For another process, which adds it to its own.
+    public var numbers: [Int] { Statistics.fields.map { self[keyPath: $0] } + [Int(milliseconds)] }
+
+    /// nil if these are not the numbers of one.
+    public init?(numbers: [Int]) {
+        guard numbers.count == Statistics.fields.count + 1 else { return nil }
+        for (field, number) in zip(Statistics.fields, numbers) { self[keyPath: field] = number }
+        milliseconds = Int64(numbers[numbers.count - 1])
     }
 
     public var text: String {

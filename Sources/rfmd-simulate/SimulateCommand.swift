@@ -2,41 +2,58 @@
 import Glibc
 import Simulator
 
+/// What was asked for.
+struct SimulateOptions {
+    var first: UInt64 = 1
+    var count: UInt64 = 100
+    var single: UInt64?
+    var mutation: Mutation?
+    var findsMutations = false
+    var showsOnlyDigest = false
+    /// Processes at work; each seed is run by one of them.
+    var jobs = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    /// It is one of these processes.
+    var isPart = false
+}
+
 enum SimulateCommand {
-    private static let usage =
-        "usage: rfmd-simulate [--first SEED] [--seeds COUNT] [--mutations] | --seed SEED [--mutation NAME] [--digest]\n"
+    private static let usage = """
+        usage: rfmd-simulate [--seeds COUNT] [--first SEED] [--jobs COUNT] [--mutation NAME]
+               rfmd-simulate --seed SEED [--mutation NAME] [--digest]
+               rfmd-simulate --mutations [--seeds COUNT] [--first SEED]
+
+        """
 
     static func run(_ arguments: [String]) -> Int32 {
-        var first: UInt64 = 1
-        var count: UInt64 = 100
-        var single: UInt64?
-        var mutation: Mutation?
-        var onlyDigest = false
-        var mutations = false
+        var options = SimulateOptions()
         var rest = arguments[...]
         while let option = rest.popFirst() {
-            if option == "--digest" {
-                onlyDigest = true
-                continue
-            }
-            if option == "--mutations" {
-                mutations = true
-                continue
-            }
-            guard let value = rest.popFirst() else { return wrong(option) }
-            switch (option, UInt64(value)) {
-            case ("--first", let number?): first = number
-            case ("--seeds", let number?): count = number
-            case ("--seed", let number?): single = number
-            case ("--mutation", _):
-                guard let known = Mutation(rawValue: value) else { return wrong(value) }
-                mutation = known
-            default: return wrong(option)
+            switch option {
+            case "--digest": options.showsOnlyDigest = true
+            case "--mutations": options.findsMutations = true
+            case "--part": options.isPart = true
+            default:
+                guard let value = rest.popFirst(), set(option, value, &options) else { return wrong(option) }
             }
         }
         Trap.watch()
-        if let single { return runOne(single, mutation, onlyDigest: onlyDigest) }
-        return runMany(first, count, mutation, mutations: mutations)
+        if let single = options.single { return runOne(single, options) }
+        if options.findsMutations { return findMutations(options) }
+        return options.isPart ? SeedRun.runPart(options) : SeedRun.runAll(options)
+    }
+
+    private static func set(_ option: String, _ value: String, _ options: inout SimulateOptions) -> Bool {
+        switch (option, UInt64(value)) {
+        case ("--first", let number?): options.first = number
+        case ("--seeds", let number?): options.count = number
+        case ("--seed", let number?): options.single = number
+        case ("--jobs", let number?) where number > 0 && number < 1_000: options.jobs = Int(number)
+        case ("--mutation", _):
+            guard let known = Mutation(rawValue: value) else { return false }
+            options.mutation = known
+        default: return false
+        }
+        return true
     }
 
     private static func wrong(_ what: String) -> Int32 {
@@ -45,9 +62,10 @@ enum SimulateCommand {
         return 64
     }
 
-    private static func runOne(_ seed: UInt64, _ mutation: Mutation?, onlyDigest: Bool) -> Int32 {
-        Trap.note(seed)
-        let outcome = Simulation.run(seed, mutation: mutation) { if !onlyDigest { print($0) } }
+    private static func runOne(_ seed: UInt64, _ options: SimulateOptions) -> Int32 {
+        Trap.note(seed, options.mutation)
+        let show: ((String) -> Void)? = options.showsOnlyDigest ? nil : { print($0) }
+        let outcome = Simulation.run(seed, mutation: options.mutation, show: show)
         print("seed \(seed): digest \(outcome.digest), \(outcome.statistics.text)")
         for problem in outcome.problems { print("seed \(seed): \(problem)") }
         print(outcome.passed ? "1 passed, 0 failed" : "0 passed, 1 failed")
@@ -55,52 +73,24 @@ enum SimulateCommand {
     }
 
     /// How many seeds it takes to find each deliberate defect.
-    private static func findMutations(_ first: UInt64, _ count: UInt64) -> Int32 {
+    private static func findMutations(_ options: SimulateOptions) -> Int32 {
         var missed = 0
         for mutation in Mutation.allCases {
             var found: Outcome?
-            for seed in first..<first + count where found == nil {
-                Trap.note(seed)
+            for seed in options.first..<options.first + options.count where found == nil {
+                Trap.note(seed, mutation)
                 let outcome = Simulation.run(seed, mutation: mutation)
                 if !outcome.passed { found = outcome }
             }
             if let found {
                 print("\(mutation.rawValue): seed \(found.seed): \(found.problems.first?.prefix(160) ?? "")")
             } else {
-                print("\(mutation.rawValue): not found in \(count) seeds")
+                print("\(mutation.rawValue): not found in \(options.count) seeds")
                 missed += 1
             }
         }
         print("\(Mutation.allCases.count - missed) found, \(missed) missed")
         return missed == 0 ? 0 : 1
-    }
-
-    private static func runMany(_ first: UInt64, _ count: UInt64, _ mutation: Mutation?, mutations: Bool) -> Int32 {
-        let began = seconds()
-        if mutations { return findMutations(first, count) }
-        var failed: [UInt64] = []
-        var statistics = Statistics()
-        for seed in first..<first + count {
-            Trap.note(seed)
-            let outcome = Simulation.run(seed, mutation: mutation)
-            statistics.add(outcome.statistics)
-            if outcome.passed { continue }
-            failed.append(seed)
-            for problem in outcome.problems { print("seed \(seed): \(problem)") }
-            print("seed \(seed): repeat it by 'make simulate SEED=\(seed)'")
-        }
-        let took = seconds() - began
-        print(statistics.text)
-        let tenths = Int(Double(count) / max(took, 0.001) * 10)
-        print("\(Int(took * 10) / 10) s, \(tenths / 10).\(tenths % 10) seeds a second")
-        print("\(count - UInt64(failed.count)) passed, \(failed.count) failed")
-        return failed.isEmpty ? 0 : 1
-    }
-
-    private static func seconds() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 }
 
@@ -120,8 +110,8 @@ enum Trap {
         }
     }
 
-    static func note(_ seed: UInt64) {
-        let line = "seed \(seed): trapped; repeat it by 'make simulate SEED=\(seed)'\n"
+    static func note(_ seed: UInt64, _ mutation: Mutation?) {
+        let line = "seed \(seed): trapped; \(SeedRun.howToRepeat(seed, mutation))\n"
         length = 0
         for byte in line.utf8.prefix(127) {
             text[length] = CChar(bitPattern: byte)

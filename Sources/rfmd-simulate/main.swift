@@ -1,4 +1,4 @@
-// `make simulate`: runs seeds one after the other and says which of them broke a promise.
+// `make simulate`: runs seeds, and says which of them broke a promise.
 import Glibc
 import Simulator
 
