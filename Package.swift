@@ -65,10 +65,13 @@ let package = Package(
         .executableTarget(name: "rfmd-simulate", dependencies: ["Simulator"], swiftSettings: strict),
 
         .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport", swiftSettings: strict),
+        // What the real ports and the simulated ones promise alike.
+        .target(
+            name: "PortContract", dependencies: ["Model", "Worker"], path: "Tests/PortContract", swiftSettings: strict),
         tests("ModelTests", ["Model"]),
         tests(
             "SnapshotStoreTests",
-            ["SnapshotStore", "CZstd", "Model", "Rules", "Engine", "Codec", "Worker", "TestSupport"]),
+            ["SnapshotStore", "CZstd", "Model", "Rules", "Engine", "Codec", "Worker", "PortContract", "TestSupport"]),
         tests("TelemetryTests", ["Telemetry"]),
         tests("SystemdTests", ["TestSupport"]),
         tests("DemoTests", ["CRDKafka", "Demo", "TestSupport"]),
@@ -82,7 +85,14 @@ let package = Package(
         tests("TidyTests", ["Daemon", "Settings", "Codec", "Rules", "Model", "TestSupport"]),
         tests("OracleTests", ["TestSupport"]),
         tests(
-            "BrokerTests", ["CRDKafka", "Model", "Rules", "Engine", "Codec", "Worker", "KafkaTransport", "TestSupport"]),
+            "SimulatorTests",
+            ["Simulator", "rfmd-simulate", "Model", "Worker", "SnapshotStore", "PortContract", "TestSupport"]),
+        tests(
+            "BrokerTests",
+            [
+                "CRDKafka", "Model", "Rules", "Engine", "Codec", "Worker", "KafkaTransport", "PortContract",
+                "TestSupport",
+            ]),
     ],
     cxxLanguageStandard: .cxx17
 )

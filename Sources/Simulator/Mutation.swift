@@ -39,6 +39,17 @@ public enum Mutation: String, CaseIterable, Sendable {
     /// Positions are not waited for until they are stable.
     case unstablePositions
 
+    /// Within so many seeds, counted from 1, it is found.
+    public var seeds: Int {
+        switch self {
+        case .commitBeforeFlush, .letterLost, .offsetTooSmall, .offsetTooLarge, .fileNotSynced, .clockNotJournaled,
+            .journalReadTooShort, .positionsLeftOut, .trimmedTooFar, .endTooLate, .recordLost:
+            10
+        case .folderNotSynced, .abortedSnapshot, .committedAgain, .firedAgain: 30
+        case .digestNotCompared, .laterGeneration, .unstablePositions: 150
+        }
+    }
+
     /// Sees to it that what would hide the defect is rare, and what shows it is not: so that few seeds are enough.
     func focus(_ options: inout Options) {
         let faults: [Fault]

@@ -70,7 +70,8 @@ import Testing
         }
         for tool in ["grep", "make", "bash", "sh"] {
             let place = try Command.run("/usr/bin/env", ["which", tool]).outputText.dropLast()
-            try FileManager.default.createSymbolicLink(atPath: folder.url(tool).path, withDestinationPath: String(place))
+            try FileManager.default.createSymbolicLink(
+                atPath: folder.url(tool).path, withDestinationPath: String(place))
         }
         let result = try Command.run(
             "/usr/bin/env", ["PATH=\(folder.url.path)", "make", "-C", Repository.root.path, "deps"])
