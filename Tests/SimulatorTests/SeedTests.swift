@@ -9,7 +9,7 @@ import Testing
 @testable import Simulator
 
 @Suite struct SeedTests {
-    @Test(arguments: Array<UInt64>(0..<20)) func promisesHold(block: UInt64) {
+    @Test(arguments: [UInt64](0..<20)) func promisesHold(block: UInt64) {
         for seed in block * 20 + 1...block * 20 + 20 {
             let outcome = Simulation.run(seed)
             #expect(outcome.passed, "make simulate SEED=\(seed): \(outcome.problems)")

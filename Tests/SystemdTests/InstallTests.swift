@@ -13,7 +13,8 @@ import Testing
         var found: [String: Int] = [:]
         for path in try FileManager.default.subpathsOfDirectory(atPath: folder.path) {
             let attributes = try FileManager.default.attributesOfItem(atPath: folder.appendingPathComponent(path).path)
-            if attributes[.type] as? FileAttributeType == .typeRegular { found[path] = attributes[.posixPermissions] as? Int }
+            guard attributes[.type] as? FileAttributeType == .typeRegular else { continue }
+            found[path] = attributes[.posixPermissions] as? Int
         }
         return found
     }
