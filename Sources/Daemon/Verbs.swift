@@ -37,6 +37,7 @@ private func run(_ invocation: Invocation) -> Int32 {
     case "run": return Run.run(invocation)
     case "demo": return DemoRun.run(invocation)
     case "replay": return Replay.run(invocation)
+    case "dlq": return DLQ.run(invocation)
     case "bench": return BenchEngine.run(invocation)
     case "version":
         printOut("rfmd \(programVersion)\n")

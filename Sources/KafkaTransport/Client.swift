@@ -113,7 +113,10 @@ final class Client {
         @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Void = {
             client, level, facility, text in
             guard let opaque = rd_kafka_opaque(client), let facility, let text else { return }
-            ClientCallbacks.of(opaque).onLog?(level, String(cString: facility), String(cString: text))
+            let words = String(cString: text)
+            // The user's properties are given to consumers and producers alike: each ignores the other's.
+            if words.contains("property and will be ignored by this") { return }
+            ClientCallbacks.of(opaque).onLog?(level, String(cString: facility), words)
         }
 
     private static let failed:

@@ -13,8 +13,12 @@ package final class TransactionalProducer: TransactionSink {
     private var topics: [String: OpaquePointer] = [:]
 
     /// `worker` counts from 0. `messageBytes`: the largest message, with room for headers.
-    package init(_ options: ClientOptions, worker: Int, messageBytes: Int) throws(TransportFailure) {
-        let name = "\(options.instance)-\(worker)"
+    package convenience init(_ options: ClientOptions, worker: Int, messageBytes: Int) throws(TransportFailure) {
+        try self.init(options, name: "\(options.instance)-\(worker)", messageBytes: messageBytes)
+    }
+
+    /// A producer of the same group and name fences this one.
+    package init(_ options: ClientOptions, name: String, messageBytes: Int) throws(TransportFailure) {
         makeClient = { () throws(TransportFailure) in
             try Client(
                 options, .producer(transactionalID: "\(options.group)-\(name)"), clientID: "rfmd-\(name)",

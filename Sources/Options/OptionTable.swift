@@ -84,6 +84,22 @@ package enum OptionTable {
                 Option("until", "RFC3339", help: "move the clock to this instant after the last event"),
             ], operands: "FILE...|-", operandCount: 1...10_000),
         Verb(
+            "dlq", "look at dead letters, and send them to their inputs again",
+            details: """
+                list prints the letters, show prints whole ones, replay sends them to their inputs again, where they take the same way
+                as every record. A letter is replayed exactly once, whoever stops the command and however often it is run. Change
+                first what led to the rejection: a rejected record becomes a new letter.
+                """,
+            options: [
+                config,
+                Option("reason", "NAME", help: "only letters with this reason (list, replay)"),
+                Option("input", "TOPIC", help: "only letters from this input (list, replay)"),
+                Option("all", help: "every letter (replay)"),
+                Option("dry-run", help: "say what would be sent, and send nothing (replay)"),
+                Option("value", help: "print the value alone, byte for byte (show)"),
+                Option("json", help: "print JSON, one object a line"),
+            ], operands: "list|show|replay [PARTITION:OFFSET...]", operandCount: 1...10_000),
+        Verb(
             "bench", "measure a part on this machine: engine",
             details:
                 "engine: events in memory through the decoder's output into the engine, one core, with the bytes per customer.",

@@ -165,7 +165,7 @@ final class BatchWriter {
             ("exception.message", letter.rejection.message), ("reason", reason),
         ]
         let present = Set(letter.headers.map(\.name))
-        return headers.map { ("__rfmd.errors.\($0.0)", $0.1) }.filter { !present.contains($0.0) }
+        return headers.map { ("\(DeadLetter.headerPrefix)\($0.0)", $0.1) }.filter { !present.contains($0.0) }
             .map { RecordHeader(name: $0.0, value: Array($0.1.utf8)) }
     }
 
@@ -185,7 +185,7 @@ final class BatchWriter {
             messages[index].key = letter.key.flatMap { $0.count > 65_536 ? nil : append($0) }
             headers.append(
                 BatchWriter.errorHeaders(letter) + [
-                    RecordHeader(name: "__rfmd.errors.truncated", value: Array("true".utf8))
+                    RecordHeader(name: "\(DeadLetter.headerPrefix)truncated", value: Array("true".utf8))
                 ])
             messages[index].headers = headers.count - 1
             letterMessages[index]?.value = nil

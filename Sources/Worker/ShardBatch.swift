@@ -3,7 +3,10 @@ import Codec
 import Model
 
 /// A letter for a record that could not be used, copied before the record is released.
-struct DeadLetter {
+package struct DeadLetter {
+    /// Of the headers that rfmd adds to a record: after Kafka Connect's `__connect.errors.`.
+    package static let headerPrefix = "__rfmd.errors."
+
     var source: TopicPartition
     var offset: Int64
     var timestamp: Int64?

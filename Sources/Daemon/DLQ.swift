@@ -1,0 +1,260 @@
+// `rfmd dlq list|show|replay`: what was rejected, and sending it again after the reason is gone.
+import Codec
+import Glibc
+import KafkaTransport
+import Model
+import Options
+import Rules
+import Settings
+import Worker
+
+struct DLQ {
+    private let configuration: Configuration
+    private let invocation: Invocation
+    private let places: [LetterPlace]
+    private let client: ClientOptions
+    private let output = Output.standard()
+
+    private struct Failure: Error {
+        var message: String
+    }
+
+    static func run(_ invocation: Invocation) -> Int32 {
+        let action = invocation.operands[0]
+        var places: [LetterPlace] = []
+        for text in invocation.operands.dropFirst() {
+            guard let place = LetterPlace(text) else {
+                return usage("'\(text)' is no letter: PARTITION:OFFSET, as 'rfmd dlq list' prints it")
+            }
+            places.append(place)
+        }
+        let selects =
+            invocation.flags.contains("all") || invocation.value("reason") != nil || invocation.value("input") != nil
+        switch action {
+        case "list":
+            if !places.isEmpty { return usage("list takes --reason and --input, no letters; see 'rfmd dlq show'") }
+        case "show":
+            if places.isEmpty { return usage("show which letters? PARTITION:OFFSET, as 'rfmd dlq list' prints it") }
+        case "replay":
+            if places.isEmpty && !selects { return usage("replay what? Letters, or --reason, --input, or --all") }
+            if !places.isEmpty && selects {
+                return usage("replay either letters or --reason, --input, --all, not both")
+            }
+        default: return usage("'\(action)' is none of list, show, replay")
+        }
+        if let reason = invocation.value("reason"), !RejectionReason.allCases.contains(where: { $0.name == reason }) {
+            return usage(
+                "--reason: '\(reason)' is none of \(RejectionReason.allCases.map(\.name).joined(separator: ", "))")
+        }
+        guard let configuration = loadConfiguration(invocation.value("config") ?? OptionTable.defaultConfig) else {
+            return ExitCode.configuration
+        }
+        let verb = DLQ(configuration, invocation, places)
+        do throws(Failure) {
+            switch action {
+            case "list": try verb.list()
+            case "show": try verb.show()
+            default: try verb.replay()
+            }
+            verb.output.flush()
+            if let failure = verb.output.failure { throw Failure(message: failure) }
+        } catch {
+            verb.output.flush()
+            printError("rfmd dlq: \(error.message)\n")
+            return ExitCode.failed
+        }
+        return ExitCode.done
+    }
+
+    private static func usage(_ text: String) -> Int32 {
+        printError("rfmd dlq: \(text)\nTry 'rfmd dlq --help'.\n")
+        return ExitCode.usage
+    }
+
+    private init(_ configuration: Configuration, _ invocation: Invocation, _ places: [LetterPlace]) {
+        self.configuration = configuration
+        self.invocation = invocation
+        self.places = places
+        let kafka = configuration.settings.kafka
+        client = ClientOptions(
+            bootstrap: kafka.bootstrap, group: kafka.group, instance: "dlq",
+            properties: kafka.properties.map { ($0.name, $0.value.value) },
+            onLog: { level, _, text in if level <= 3 { printError("librdkafka: \(text)\n") } })
+    }
+
+    private var isJSON: Bool { invocation.flags.contains("json") }
+
+    private func selects(_ letter: Letter) -> Bool {
+        if let reason = invocation.value("reason"), letter.reason != reason { return false }
+        if let input = invocation.value("input"), letter.source.topic != input { return false }
+        return true
+    }
+
+    // MARK: Kafka
+
+    /// Does `body` with the queue and the partition counts of all topics.
+    private func withQueue(_ body: (DeadLetterQueue, [String: Int32]) throws(TransportFailure) -> Void) throws(Failure)
+    {
+        let ladders = configuration.version.ladders.map(\.name)
+        let topic = OutputTopics(configuration.settings.outputs.topics.mapValues(\.value), ladders: ladders).deadLetters
+        do throws(TransportFailure) {
+            let admin = try KafkaAdmin(client)
+            defer { admin.close() }
+            let topics = try admin.topics()
+            guard let partitions = topics[topic] else {
+                throw .fatal("there is no topic '\(topic)': 'rfmd run' makes it (outputs.topics.dead_letters)")
+            }
+            let queue = try DeadLetterQueue(client, topic: topic, partitions: partitions) {
+                printError("rfmd dlq: \($0)\n")
+            }
+            defer { queue.close() }
+            try body(queue, topics)
+        } catch {
+            if case .retriable(let text) = error {
+                throw Failure(message: "no answer from the brokers at \(client.bootstrap): \(text)")
+            }
+            throw Failure(message: error.text)
+        }
+    }
+
+    /// The selected letters, in their order.
+    private func selected(_ queue: DeadLetterQueue, _ body: (Letter) throws(TransportFailure) -> Void)
+        throws(TransportFailure)
+    {
+        if places.isEmpty {
+            return try queue.letters { (letter) throws(TransportFailure) in
+                if selects(letter) { try body(letter) }
+                return output.failure == nil
+            }
+        }
+        for place in places {
+            guard let letter = try queue.letter(at: place) else {
+                throw .fatal("there is no letter at \(place) of \(queue.topic): never, or not any more")
+            }
+            try body(letter)
+        }
+    }
+
+    // MARK: Verbs
+
+    private func list() throws(Failure) {
+        var counts: [String: Int] = [:]
+        var replayed = 0
+        try withQueue { (queue, _) throws(TransportFailure) in
+            try selected(queue) { (letter) throws(TransportFailure) in
+                counts[letter.reason, default: 0] += 1
+                if letter.isReplayed { replayed += 1 }
+                if isJSON {
+                    LetterText.appendJSON(letter, whole: false, to: output.buffer)
+                } else {
+                    LetterText.appendLine(letter, to: output.buffer)
+                }
+                output.flushIfLong()
+            }
+        }
+        if isJSON { return }
+        let reasons = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.value) \($0.key)" }
+        let total = counts.values.reduce(0, +)
+        output.buffer.append(
+            contentsOf:
+                "\(letters(total))\(total == 0 ? "" : ": " + reasons.joined(separator: ", ")); \(replayed) replayed\n")
+    }
+
+    private func show() throws(Failure) {
+        let wantsValue = invocation.flags.contains("value")
+        try withQueue { (queue, _) throws(TransportFailure) in
+            try selected(queue) { (letter) throws(TransportFailure) in
+                if wantsValue {
+                    output.buffer.append(contentsOf: letter.record.value ?? [])
+                } else if isJSON {
+                    LetterText.appendJSON(letter, whole: true, to: output.buffer)
+                } else {
+                    LetterText.appendWhole(letter, to: output.buffer)
+                }
+                output.flushIfLong()
+            }
+        }
+    }
+
+    private func replay() throws(Failure) {
+        let isDry = invocation.flags.contains("dry-run")
+        let known = Set(configuration.version.mappings.map(\.topic))
+        var done = 0
+        var skipped: [DeadLetterReplay.Skipped: Int] = [:]
+        func tell(_ letter: Letter, _ reason: DeadLetterReplay.Skipped) {
+            // Of those that were sent before there may be very many, and nothing is to be done.
+            if reason != .replayedBefore { printError("rfmd dlq: \(letter.place) is left: \(reason.rawValue)\n") }
+        }
+        let producer: TransactionalProducer?
+        do throws(TransportFailure) {
+            producer = isDry ? nil : try fence()
+        } catch { throw Failure(message: error.text) }
+        defer { producer?.close() }
+        var uncertain = false
+        do throws(Failure) {
+            try withQueue { (queue, topics) throws(TransportFailure) in
+                let inputs = topics.filter { known.contains($0.key) }
+                guard let producer else {
+                    return try selected(queue) { (letter) throws(TransportFailure) in
+                        switch try DeadLetterReplay.record(of: letter, queue, inputs: inputs) {
+                        case .success: done += 1
+                        case .failure(let skip):
+                            skipped[skip.reason, default: 0] += 1
+                            tell(letter, skip.reason)
+                        }
+                    }
+                }
+                let replay = DeadLetterReplay(producer, queue, inputs: inputs, tell: tell)
+                defer { (done, skipped) = (replay.replayed, replay.skipped) }
+                uncertain = true
+                try selected(queue) { (letter) throws(TransportFailure) in try replay.add(letter) }
+                try replay.flush()
+                uncertain = false
+            }
+        } catch {
+            if !uncertain { throw error }
+            throw Failure(
+                message:
+                    "\(error.message)\n\(letters(done)) sent before that. Run the same command again: what was sent is not sent twice."
+            )
+        }
+        summarize(done, skipped, isDry)
+    }
+
+    /// The producer of this group's replays: an earlier one can commit nothing any more.
+    private func fence() throws(TransportFailure) -> TransactionalProducer {
+        let producer = try TransactionalProducer(client, name: "dlq", messageBytes: DLQ.messageBytes)
+        let until = TrustedClock.monotonic() + DLQ.patience
+        do throws(TransportFailure) { try producer.initialize { TrustedClock.monotonic() > until } } catch {
+            producer.close()
+            throw error
+        }
+        return producer
+    }
+
+    /// The largest that librdkafka takes: what a record may have is the topic's to say.
+    private static let messageBytes = 1_000_000_000
+    /// How long the brokers are waited for, ms.
+    private static let patience: Int64 = 30_000
+
+    private func summarize(_ done: Int, _ skipped: [DeadLetterReplay.Skipped: Int], _ isDry: Bool) {
+        if isJSON {
+            let reasons = DeadLetterReplay.Skipped.allCases.compactMap { reason in
+                skipped[reason].map { "\"\(reason)\":\($0)" }
+            }
+            output.buffer.append(
+                contentsOf:
+                    "{\"replayed\":\(done),\"dry_run\":\(isDry),\"skipped\":{\(reasons.joined(separator: ","))}}\n")
+            return
+        }
+        output.buffer.append(
+            contentsOf: isDry
+                ? "\(letters(done)) would be sent to an input again\n"
+                : "\(letters(done)) sent to an input again\n")
+        for reason in DeadLetterReplay.Skipped.allCases {
+            if let count = skipped[reason] { output.buffer.append(contentsOf: "\(count) left: \(reason.rawValue)\n") }
+        }
+    }
+
+    private func letters(_ count: Int) -> String { count == 1 ? "1 letter" : "\(count) letters" }
+}

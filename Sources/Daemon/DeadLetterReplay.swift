@@ -1,0 +1,142 @@
+// Sends dead letters to their inputs again, each exactly once: with the record goes a mark into the dead-letter topic, in one transaction.
+//
+// A replay first fences the one before it and then reads which letters have a mark, so that neither a replay that was killed nor two at
+// a time send a letter twice (docs/decisions/0014).
+import KafkaTransport
+import Model
+import Worker
+
+/// A replay that sends nothing of a group's positions is no member of it.
+private final class NoMembership: Membership {}
+
+final class DeadLetterReplay {
+    enum Skipped: String, CaseIterable {
+        case replayedBefore = "replayed before"
+        case notAnInput = "its topic is no input of the configuration any more"
+        case noSuchPartition = "its input has no such partition any more"
+        case gone = "it was cut short, and the record itself is gone from its input"
+        case tooLarge = "its input takes no record of its size"
+    }
+
+    /// Letters and bytes of one transaction.
+    private static let mostLetters = 1_000
+    private static let mostBytes = 8 << 20
+    /// Header of what is sent again: where the letter lies.
+    static let sourceHeader = "rfmd-replayed-from"
+
+    private let producer: TransactionalProducer
+    private let queue: DeadLetterQueue
+    /// Partitions of each input.
+    private let inputs: [String: Int32]
+    private var pending: [(letter: Letter, record: KeptRecord)] = []
+    private var pendingBytes = 0
+    private(set) var replayed = 0
+    private(set) var skipped: [Skipped: Int] = [:]
+    private let tell: (Letter, Skipped) -> Void
+
+    /// `queue` was opened after `producer` was initialized: what an earlier replay committed is known.
+    init(
+        _ producer: TransactionalProducer, _ queue: DeadLetterQueue, inputs: [String: Int32],
+        tell: @escaping (Letter, Skipped) -> Void
+    ) {
+        self.producer = producer
+        self.queue = queue
+        self.inputs = inputs
+        self.tell = tell
+    }
+
+    /// The record to send; nil with a reason told if there is none.
+    static func record(
+        of letter: Letter, _ queue: DeadLetterQueue, inputs: [String: Int32]
+    ) throws(TransportFailure) -> Result<KeptRecord, SkippedLetter> {
+        if letter.isReplayed { return .failure(SkippedLetter(.replayedBefore)) }
+        guard let partitions = inputs[letter.source.topic] else { return .failure(SkippedLetter(.notAnInput)) }
+        guard letter.source.partition < partitions else { return .failure(SkippedLetter(.noSuchPartition)) }
+        var record = letter.record
+        if letter.isTruncated {
+            let note = String(decoding: letter.record.value ?? [], as: UTF8.self)
+            guard let whole = try queue.record(of: letter.source, at: letter.offset), let value = whole.value,
+                note.contains("\(Digest(of: value))")
+            else { return .failure(SkippedLetter(.gone)) }
+            record = whole
+        } else {
+            record.timestamp = letter.timestamp
+        }
+        record.headers = Letter.ownHeaders(record.headers).filter { $0.name != sourceHeader }
+        let place = "\(queue.topic)[\(letter.place.partition)]@\(letter.place.offset)"
+        record.headers.append(RecordHeader(name: sourceHeader, value: Array(place.utf8)))
+        return .success(record)
+    }
+
+    struct SkippedLetter: Error {
+        var reason: Skipped
+        init(_ reason: Skipped) { self.reason = reason }
+    }
+
+    func add(_ letter: Letter) throws(TransportFailure) {
+        switch try DeadLetterReplay.record(of: letter, queue, inputs: inputs) {
+        case .failure(let skipped): skip(letter, skipped.reason)
+        case .success(let record):
+            pending.append((letter, record))
+            pendingBytes += (record.key?.count ?? 0) + (record.value?.count ?? 0)
+            if pending.count >= DeadLetterReplay.mostLetters || pendingBytes >= DeadLetterReplay.mostBytes {
+                try flush()
+            }
+        }
+    }
+
+    private func skip(_ letter: Letter, _ reason: Skipped) {
+        skipped[reason, default: 0] += 1
+        tell(letter, reason)
+    }
+
+    /// Sends what was added.
+    func flush() throws(TransportFailure) {
+        let letters = pending
+        (pending, pendingBytes) = ([], 0)
+        if letters.isEmpty { return }
+        switch try commit(letters) {
+        case .committed: replayed += letters.count
+        case .refused:
+            // The broker refuses a whole batch of messages for one of them: one by one, only that one is left.
+            for letter in letters {
+                switch try commit([letter]) {
+                case .committed: replayed += 1
+                case .refused: skip(letter.letter, .tooLarge)
+                }
+            }
+        }
+    }
+
+    private func commit(_ letters: [(letter: Letter, record: KeptRecord)]) throws(TransportFailure) -> CommitOutcome {
+        let bytes = ByteBuffer(capacity: 1 << 16)
+        var topics = [queue.topic]
+        var messages: [OutputMessage] = []
+        var headers: [[RecordHeader]] = []
+        func append(_ part: [UInt8]?) -> Range<Int>? {
+            guard let part else { return nil }
+            let start = bytes.count
+            bytes.append(contentsOf: part)
+            return start..<bytes.count
+        }
+        for (letter, record) in letters {
+            if !topics.contains(letter.source.topic) { topics.append(letter.source.topic) }
+            headers.append(record.headers)
+            messages.append(
+                OutputMessage(
+                    topic: topics.firstIndex(of: letter.source.topic) ?? 0, partition: letter.source.partition,
+                    key: append(record.key), value: append(record.value), headers: headers.count - 1,
+                    timestamp: record.timestamp))
+            headers.append([
+                RecordHeader(name: DeadLetterQueue.replayedHeader, value: Array(String(letter.place.offset).utf8))
+            ])
+            messages.append(
+                OutputMessage(
+                    topic: 0, partition: letter.place.partition, key: nil, value: nil, headers: headers.count - 1))
+        }
+        return try producer.commit(
+            SealedTransaction(
+                topics: topics, bytes: bytes.bytes, messages: messages, headers: headers, positions: [],
+                membership: NoMembership(), tracked: []))
+    }
+}
