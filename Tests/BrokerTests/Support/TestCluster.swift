@@ -8,7 +8,7 @@ import Worker
 enum Kafka {
     static let home = ProcessInfo.processInfo.environment["KAFKA_HOME"].flatMap { $0.isEmpty ? nil : $0 }
     static let howToEnable: String =
-        "no broker: set KAFKA_HOME to a Kafka distribution (3.x or 4.x, Java 17), then these tests run"
+        "no broker: set KAFKA_HOME to a Kafka distribution (4.3.1 is what they are run with; Java 17), then these tests run"
 
     /// The broker that most tests share, started by the first of them.
     static let shared = Shared()
