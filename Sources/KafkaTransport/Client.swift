@@ -34,12 +34,44 @@ final class Client {
     {
         let callbacks = ClientCallbacks(onLog: options.onLog)
         let conf = rd_kafka_conf_new()!
+        for (name, value) in Client.settings(options, kind, clientID) + extra {
+            var text = [CChar](repeating: 0, count: 512)
+            if rd_kafka_conf_set(conf, name, value, &text, text.count) != RD_KAFKA_CONF_OK {
+                rd_kafka_conf_destroy(conf)
+                throw .fatal("\(name): \(cText(text))")
+            }
+        }
+        rd_kafka_conf_set_opaque(conf, Unmanaged.passUnretained(callbacks).toOpaque())
+        rd_kafka_conf_set_log_cb(conf, Client.logged)
+        rd_kafka_conf_set_error_cb(conf, Client.failed)
+        var isConsumer = false
+        switch kind {
+        case .consumer:
+            rd_kafka_conf_set_rebalance_cb(conf, Client.rebalanced)
+            isConsumer = true
+        case .reader: isConsumer = true
+        case .producer: rd_kafka_conf_set_dr_msg_cb(conf, Client.delivered)
+        case .admin: break
+        }
+        var text = [CChar](repeating: 0, count: 512)
+        guard let pointer = rd_kafka_new(isConsumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, &text, text.count)
+        else {
+            rd_kafka_conf_destroy(conf)
+            throw .fatal(cText(text))
+        }
+        rd_kafka_set_log_queue(pointer, nil)
+        if isConsumer { rd_kafka_poll_set_consumer(pointer) }
+        self.pointer = pointer
+        self.callbacks = callbacks
+    }
+
+    /// The properties of a client in the order in which they are set: the user's overrule what is only a good start, and nothing else.
+    private static func settings(_ options: ClientOptions, _ kind: Kind, _ clientID: String) -> [(String, String)] {
         var settings: [(String, String)] = [
             ("bootstrap.servers", options.bootstrap), ("client.id", clientID), ("log.queue", "true"),
             ("socket.nagle.disable", "true"),
             ("socket.keepalive.enable", "true"), ("reconnect.backoff.max.ms", "2000"),
         ]
-        // The user's properties overrule what is only a good start, and nothing else.
         switch kind {
         case .consumer, .reader:
             settings += [
@@ -69,35 +101,7 @@ final class Client {
         case .producer(let transactionalID): settings += [("transactional.id", transactionalID)]
         case .admin: break
         }
-        for (name, value) in settings + extra {
-            var text = [CChar](repeating: 0, count: 512)
-            if rd_kafka_conf_set(conf, name, value, &text, text.count) != RD_KAFKA_CONF_OK {
-                rd_kafka_conf_destroy(conf)
-                throw .fatal("\(name): \(cText(text))")
-            }
-        }
-        rd_kafka_conf_set_opaque(conf, Unmanaged.passUnretained(callbacks).toOpaque())
-        rd_kafka_conf_set_log_cb(conf, Client.logged)
-        rd_kafka_conf_set_error_cb(conf, Client.failed)
-        var isConsumer = false
-        switch kind {
-        case .consumer:
-            rd_kafka_conf_set_rebalance_cb(conf, Client.rebalanced)
-            isConsumer = true
-        case .reader: isConsumer = true
-        case .producer: rd_kafka_conf_set_dr_msg_cb(conf, Client.delivered)
-        case .admin: break
-        }
-        var text = [CChar](repeating: 0, count: 512)
-        guard let pointer = rd_kafka_new(isConsumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, &text, text.count)
-        else {
-            rd_kafka_conf_destroy(conf)
-            throw .fatal(cText(text))
-        }
-        rd_kafka_set_log_queue(pointer, nil)
-        if isConsumer { rd_kafka_poll_set_consumer(pointer) }
-        self.pointer = pointer
-        self.callbacks = callbacks
+        return settings
     }
 
     /// Without waiting for the group or for what is in flight.
