@@ -17,7 +17,7 @@ package enum RejectionReason: UInt8, CaseIterable, Sendable {
     case limitEntries
     case limitSpend
 
-    /// Stable: stands in dead letters and metrics.
+    /// Stable: stands in dead letters, logs and summaries.
     package var name: String {
         switch self {
         case .notJSON: "not_json"

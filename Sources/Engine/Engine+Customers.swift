@@ -1,4 +1,4 @@
-// Customers as people want to see them: every value at an instant, for state files and questions.
+// Customers as people want to see them: every value at an instant, for state files.
 import Model
 import Rules
 

@@ -183,6 +183,9 @@ import Worker
             for signal in [SIGXFSZ, SIGTERM, SIGHUP] where sigismember(&blocked, signal) != 1 {
                 problems.add("signal \(signal) reaches the writer")
             }
+            for fault in [SIGSEGV, SIGILL, SIGTRAP] where sigismember(&blocked, fault) != 0 {
+                problems.add("a fault of the writer (\(fault)) ends the process without a word")
+            }
             return Glibc.write(descriptor, bytes, count)
         }
         #expect(try failure(try vault(calls)) == nil)
