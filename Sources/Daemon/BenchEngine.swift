@@ -12,7 +12,7 @@ struct BenchEngine {
     private let events: Int
     private let engine: Engine
     private var scratch = Scratch()
-    private var dice: UInt64 = 1
+    private var dice = SplitMix64(seed: 1)
     private var sinceSlice = 0
 
     /// As the worker ends slices under load.
@@ -88,11 +88,11 @@ struct BenchEngine {
         let began = BenchEngine.seconds()
         let cpuBegan = BenchEngine.seconds(CLOCK_THREAD_CPUTIME_ID)
         // As a shard does with the records that it holds.
-        var chances = (0..<BenchEngine.window).map { _ in next() }
+        var chances = (0..<BenchEngine.window).map { _ in dice.next() }
         for chance in chances { announce(chance) }
         for number in 0..<events {
             let chance = chances[number & (BenchEngine.window - 1)]
-            let coming = next()
+            let coming = dice.next()
             chances[number & (BenchEngine.window - 1)] = coming
             announce(coming)
             let customer = customer(chance)
@@ -148,16 +148,6 @@ struct BenchEngine {
         scratch.effects += engine.effectCount
         engine.effects.removeAll()
         engine.effectCount = 0
-    }
-
-    /// SplitMix64.
-    @inline(__always)
-    private mutating func next() -> UInt64 {
-        dice &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = dice
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 
     private static func seconds(_ clock: clockid_t = CLOCK_MONOTONIC) -> Double {

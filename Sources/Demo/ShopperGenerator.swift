@@ -36,7 +36,7 @@ package struct ShopperGenerator: Sendable {
         var lastOrder: (id: String, amount: Int64)?
     }
 
-    private var dice: Dice
+    private var dice: ShopperDice
     private var shoppers: [Shopper] = []
     private let start: Int64
     private var day: Int64 = 0
@@ -52,7 +52,7 @@ package struct ShopperGenerator: Sendable {
 
     /// `start` is the first simulated midnight, ms UTC.
     package init(seed: UInt64, shoppers count: Int, start: Int64) {
-        dice = Dice(seed: seed)
+        dice = ShopperDice(seed: seed)
         self.start = start
         for number in 0..<count {
             let name = "\(ShopperGenerator.names[number % ShopperGenerator.names.count])-\(number + 1)"
@@ -60,7 +60,7 @@ package struct ShopperGenerator: Sendable {
         }
     }
 
-    private static func shopper(_ name: String, _ dice: inout Dice) -> Shopper {
+    private static func shopper(_ name: String, _ dice: inout ShopperDice) -> Shopper {
         let arrives = dice.holds(percent: 60) ? dice.number(0...2) : dice.number(3...60)
         var shopper = Shopper(
             name: name, gap: 20, amount: 15...80, curiosity: 35, arrives: arrives, fades: .max, returns: .max,

@@ -1,21 +1,17 @@
 // All chance of a run comes from here: one number decides everything.
+import Model
 
-/// SplitMix64 (Steele, Lea and Flood 2014). One object a purpose, so that a new question in one place changes nothing elsewhere.
+/// One object a purpose, so that a new question in one place changes nothing elsewhere.
 final class Dice {
-    private var state: UInt64
+    private var source: SplitMix64
 
     init(_ seed: UInt64, _ purpose: UInt64 = 0) {
-        state = seed &* 0x2545_F491_4F6C_DD1D &+ purpose &* 0x9E37_79B9_7F4A_7C15 &+ 0x5851_F42D_4C95_7F2D
+        source = SplitMix64(
+            seed: seed &* 0x2545_F491_4F6C_DD1D &+ purpose &* 0x9E37_79B9_7F4A_7C15 &+ 0x5851_F42D_4C95_7F2D)
         _ = next()
     }
 
-    func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
+    func next() -> UInt64 { source.next() }
 
     /// A number of `range`, each as likely.
     func int(_ range: ClosedRange<Int>) -> Int {

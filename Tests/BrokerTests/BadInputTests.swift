@@ -1,6 +1,7 @@
 // Records that cannot be used: each in the dead-letter topic, whole, with its reason, and the stream goes on.
 import Codec
 import Foundation
+import TestSupport
 import Testing
 import Worker
 
@@ -119,8 +120,8 @@ extension BrokerTests {
             }
             try producer.send(small, to: scene.inputs[0])
             // Random text, so that it does not shrink.
-            var dice = EventGenerator.Random(state: 7)
-            let noise = (0..<200_000).map { _ in UInt8(33 + dice.next(90)) }
+            var dice = RandomSource(seed: 7)
+            let noise = (0..<200_000).map { _ in UInt8(dice.int(33...122)) }
             try producer.send(
                 [NewRecord(key: Array("huge".utf8), value: noise, timestamp: BadInput.noon)], to: scene.inputs[0])
             try producer.send(

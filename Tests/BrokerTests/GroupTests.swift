@@ -20,7 +20,7 @@ extension BrokerTests {
         }
 
         @Test func shardsMoveBetweenTwoProcesses() throws {
-            var dice = Dice("shardsMoveBetweenTwoProcesses")
+            var dice = TestDice("shardsMoveBetweenTwoProcesses")
             let scene = try Scene("two", partitions: 4)
             let load = try load(scene, seed: dice.seed)
             let first = try scene.start { $0.instance = "first" }.awaitReady()

@@ -4,28 +4,11 @@ import Model
 import Testing
 import Worker
 
-/// Chance of a test, from one number that is printed.
-struct Dice {
-    let seed: UInt64
-    private var generator: EventGenerator.Random
-
-    init(_ name: String) {
-        let chosen =
-            ProcessInfo.processInfo.environment["RFMD_TEST_SEED"].flatMap { UInt64($0) }
-            ?? UInt64.random(in: 1...UInt64.max)
-        seed = chosen
-        generator = .init(state: chosen)
-        print("\(name): RFMD_TEST_SEED=\(chosen) repeats its choices")
-    }
-
-    mutating func roll(_ limit: Int) -> Int { generator.next(limit) }
-}
-
 extension BrokerTests {
     @Suite struct Kills {
         /// Kills a daemon `times` while `load` goes on: before it is ready, just after, and in the middle of its work.
         private func killAgainAndAgain(
-            _ scene: Scene, times: Int, _ dice: inout Dice, _ change: (inout Scene.Options) -> Void
+            _ scene: Scene, times: Int, _ dice: inout TestDice, _ change: (inout Scene.Options) -> Void
         ) throws -> (collector: JournalCollector, log: String) {
             var collector: JournalCollector?
             var log = ""
@@ -44,7 +27,7 @@ extension BrokerTests {
         }
 
         @Test func twentyKillsUnderLoadChangeNothing() throws {
-            var dice = Dice("twentyKillsUnderLoadChangeNothing")
+            var dice = TestDice("twentyKillsUnderLoadChangeNothing")
             let scene = try Scene("kills", partitions: 4)
             let generator = EventGenerator(seed: dice.seed, customers: 3_000, step: 120_000)
             let load = Load(generator, try scene.producer(), topics: scene.inputs, count: 150_000, perSecond: 2_500)
@@ -70,7 +53,7 @@ extension BrokerTests {
 
         /// Wall clock, two inputs, and deadlines that fall due all the time.
         @Test func killsWithTwoInputsByTheWallClock() throws {
-            var dice = Dice("killsWithTwoInputsByTheWallClock")
+            var dice = TestDice("killsWithTwoInputsByTheWallClock")
             let scene = try Scene(
                 "wall", inputs: ["wall-\(dice.seed).clicks", "wall-\(dice.seed).sales"], partitions: 3,
                 ladders: ["pulse"])

@@ -4,20 +4,7 @@ import Model
 import Worker
 
 struct EventGenerator {
-    /// SplitMix64.
-    struct Random {
-        var state: UInt64
-
-        mutating func next(_ limit: Int) -> Int {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return Int((z ^ (z >> 31)) % UInt64(limit))
-        }
-    }
-
-    private var dice: Random
+    private var dice: SplitMix64
     private let customers: Int
     /// ms between two events on the average; nil: events happen now.
     private let step: Int64?
@@ -27,13 +14,13 @@ struct EventGenerator {
 
     /// Event time begins with 2025.
     init(seed: UInt64, customers: Int, step: Int64?) {
-        dice = Random(state: seed)
+        dice = SplitMix64(seed: seed)
         self.customers = customers
         self.step = step
         time = 1_735_689_600_000
     }
 
-    private mutating func random(_ limit: Int) -> Int { dice.next(limit) }
+    private mutating func random(_ limit: Int) -> Int { Int(dice.next() % UInt64(limit)) }
 
     mutating func next() -> NewRecord {
         count += 1
