@@ -1,4 +1,4 @@
-// Who may import whom: the table of docs/ARCHITECTURE.md is what Package.swift allows and what the files do.
+// docs/ARCHITECTURE.md: who may import whom, as Package.swift allows and the files do; and names that exist.
 import TestSupport
 import Testing
 
@@ -47,5 +47,29 @@ import Testing
             }
             #expect(row.libraries.union(row.system).subtracting(used) == [], "\(target) needs less than it may import")
         }
+    }
+}
+
+@Suite struct ArchitectureTests {
+    /// Names of types, functions and files that the page names are in the sources.
+    @Test func everyNameThatIsNamedExists() throws {
+        let paths = try Repository.files("Sources", endings: [".swift"])
+        let files = Set(paths.map { String($0.dropFirst("Sources/".count).dropLast(".swift".count)) })
+        var words: Set<Substring> = []
+        for path in paths {
+            words.formUnion(try Repository.text(path).split { !($0.isLetter || $0.isNumber || $0 == "_") })
+        }
+        var count = 0
+        for match in try Repository.text("docs/ARCHITECTURE.md").matches(of: /`([A-Za-z][^`\n]*)`/) {
+            let span = match.1
+            if files.contains(where: { $0 == span || $0.hasSuffix("/\(span)") }) { continue }
+            for word in span.split(whereSeparator: { !($0.isLetter || $0.isNumber || $0 == "_") }) {
+                count += 1
+                let isFolder = files.contains { $0.hasPrefix("\(word)/") }
+                let isFile = files.contains { $0.hasSuffix("/\(word)") || $0.hasSuffix("+\(word)") }
+                #expect(words.contains(word) || isFolder || isFile || word == "swift", "docs/ARCHITECTURE.md: \(span)")
+            }
+        }
+        #expect(count > 60)
     }
 }
