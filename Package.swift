@@ -80,8 +80,8 @@ let package = Package(
         tests("EngineTests", ["Engine", "Rules", "Model", "TestSupport"]),
         tests("CodecTests", ["Codec", "Rules", "Model", "TestSupport"]),
         tests("SettingsTests", ["Settings", "Daemon", "Codec", "Rules", "Model", "TestSupport"]),
-        tests("DaemonTests", ["Daemon", "Worker"]),
-        tests("OptionsTests", ["Options"]),
+        tests("DaemonTests", ["Daemon", "Model", "Worker", "TestSupport"]),
+        tests("OptionsTests", ["Options", "TestSupport"]),
         tests("TidyTests", ["Daemon", "Settings", "Codec", "Rules", "Model", "TestSupport"]),
         tests("OracleTests", ["TestSupport"]),
         tests(

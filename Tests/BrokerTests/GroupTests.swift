@@ -1,5 +1,6 @@
 // Two processes in one group: shards move, a zombie is fenced, and a name that is used twice is told.
 import Foundation
+import TestSupport
 import Testing
 import Worker
 

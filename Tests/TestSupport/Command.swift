@@ -17,15 +17,13 @@ package struct Command {
     package static func run(_ name: String, _ arguments: [String], input: Data = Data()) throws -> Command {
         let folder = try TemporaryFolder()
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: try find(name))
-        process.arguments = arguments
         // Files, not pipes: a full pipe would stop the program.
         try input.write(to: folder.url("in"))
         for file in ["out", "err"] { try Data().write(to: folder.url(file)) }
         process.standardInput = try FileHandle(forReadingFrom: folder.url("in"))
         process.standardOutput = try FileHandle(forWritingTo: folder.url("out"))
         process.standardError = try FileHandle(forWritingTo: folder.url("err"))
-        try process.run()
+        try Spawner.run(process, try find(name), arguments)
         process.waitUntilExit()
         return Command(
             status: process.terminationStatus, output: try Data(contentsOf: folder.url("out")),

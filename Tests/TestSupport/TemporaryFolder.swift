@@ -5,8 +5,25 @@ import Foundation
 package final class TemporaryFolder {
     package let url: URL
 
+    private static let removesOld: Void = removeOld()
+
+    /// Removes folders of test processes that were killed.
+    package static func removeOld() {
+        let base = FileManager.default.temporaryDirectory
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: base.path)) ?? []
+        for name in names {
+            guard let match = name.wholeMatch(of: /rfmd-test-(\d+)-[0-9A-F-]{36}/), let owner = pid_t(match.1),
+                kill(owner, 0) != 0, errno == ESRCH
+            else { continue }
+            try? FileManager.default.removeItem(at: base.appendingPathComponent(name))
+        }
+    }
+
+    /// Its name says which process it belongs to.
     package init() throws {
-        url = FileManager.default.temporaryDirectory.appendingPathComponent("rfmd-test-\(UUID().uuidString)")
+        _ = TemporaryFolder.removesOld
+        url = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "rfmd-test-\(getpid())-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     }
 

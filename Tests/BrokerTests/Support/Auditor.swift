@@ -5,6 +5,7 @@ import Foundation
 import KafkaTransport
 import Model
 import Rules
+import TestSupport
 import Worker
 
 /// What must be there, and what is not as it must be.

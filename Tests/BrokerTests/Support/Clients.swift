@@ -1,6 +1,7 @@
 // What tests do to Kafka besides reading: produce records as a shop does, and look at or move a group's positions.
 import CRDKafka
 import Foundation
+import TestSupport
 import Worker
 
 /// A record that a test writes.

@@ -14,7 +14,7 @@ final class DaemonProcess {
         folder = try TemporaryFolder()
         logFile = folder.url("log")
         let path = try folder.write(yaml, to: "rfmd.yaml")
-        manager = try ServiceManager()
+        manager = try ServiceManager(folder.url("notify").path)
         var environment = ProcessInfo.processInfo.environment
         for name in ["JOURNAL_STREAM", "INVOCATION_ID"] { environment[name] = nil }
         environment["NOTIFY_SOCKET"] = manager.path
@@ -93,8 +93,8 @@ private final class ServiceManager: Sendable {
 
     var messages: [String] { received.messages.withLock { $0 } }
 
-    init() throws {
-        path = FileManager.default.temporaryDirectory.appendingPathComponent("rfmd-\(UUID().uuidString.prefix(8))").path
+    init(_ path: String) throws {
+        self.path = path
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)

@@ -1,6 +1,7 @@
 // Believable records from one number: purchases, refunds, clicks, duplicates, late ones, and some that cannot be used.
 import Foundation
 import Model
+import TestSupport
 import Worker
 
 struct EventGenerator {

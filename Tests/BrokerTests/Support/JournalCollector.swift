@@ -5,6 +5,7 @@ import Foundation
 import KafkaTransport
 import Model
 import Synchronization
+import TestSupport
 import Worker
 
 /// Reads committed records only, from the first one on, on a thread of its own.

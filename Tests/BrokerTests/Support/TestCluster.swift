@@ -32,44 +32,6 @@ enum Kafka {
     }
 }
 
-/// Processes that must not outlive the tests.
-private let children = Mutex<Set<pid_t>>([])
-private let endsChildren: Void = {
-    atexit { children.withLock { for child in $0 { kill(child, SIGKILL) } } }
-}()
-
-/// A process that is ended with the tests at the latest.
-final class Child: @unchecked Sendable {
-    let process = Process()
-    var pid: pid_t { process.processIdentifier }
-
-    init(_ program: String, _ arguments: [String], environment: [String: String], log: URL) throws {
-        _ = endsChildren
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        process.environment = environment
-        if !FileManager.default.fileExists(atPath: log.path) { try Data().write(to: log) }
-        let output = try FileHandle(forWritingTo: log)
-        try output.seekToEnd()
-        process.standardOutput = output
-        process.standardError = output
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        children.withLock { _ = $0.insert(process.processIdentifier) }
-    }
-
-    func signal(_ number: Int32) { if process.isRunning { kill(pid, number) } }
-
-    /// The exit status; for one that was ended by a signal its negative number.
-    func waitForEnd(seconds: Double = 60, context: () -> String = { "" }) throws -> Int32 {
-        try wait(for: "process \(pid) to end", seconds: seconds, context: context()) { !process.isRunning }
-        children.withLock { _ = $0.remove(pid) }
-        return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
-    }
-
-    deinit { if process.isRunning { kill(pid, SIGKILL) } }
-}
-
 /// One broker, or three with everything replicated three times.
 final class TestCluster: @unchecked Sendable {
     private let folder: TemporaryFolder
