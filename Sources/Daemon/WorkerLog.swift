@@ -58,10 +58,14 @@ struct WorkerLog: WorkerObserver {
             logger.error(
                 "the machine's clock jumped and is not believed until it has been steady",
                 [here, ("by_ms", String(by))])
-        case .inputSilent(let partition, let milliseconds):
+        case .inputsSilent(let partitions, let milliseconds):
+            // A few are named: all of them may be hundreds.
+            let named = partitions.prefix(8).map(\.description).joined(separator: ",")
             logger.log(
-                .error, "an input cannot be read: its shard's clock and deadlines stand still",
-                [here, ("partition", "\(partition)"), ("for_ms", String(milliseconds))], id: "silent \(partition)")
+                .error, "inputs cannot be read: their shards' clocks and deadlines stand still",
+                [here, ("partitions", String(partitions.count)), ("first", named), ("for_ms", String(milliseconds))],
+                id: "silent \(worker)")
+        case .inputsAnswer: logger.notice("all inputs can be read again", [here])
         }
     }
 

@@ -205,7 +205,8 @@ private struct Observer: WorkerObserver, @unchecked Sendable {
         case .rejected(let reasons): "\(reasons.values.reduce(0, +)) records rejected"
         case .truncated(let letters): "\(letters) letters cut short"
         case .clockJumped(let by): "the clock jumped by \(by) ms"
-        case .inputSilent(let partition, _): "\(partition) is silent"
+        case .inputsSilent(let partitions, _): "\(partitions) are silent"
+        case .inputsAnswer: "all inputs answer again"
         }
     }
 

@@ -26,8 +26,11 @@ package enum WorkerEvent: Sendable, Equatable {
     case truncated(letters: Int)
     /// The machine's clock jumped by so many ms, and is not believed.
     case clockJumped(by: Int64)
-    /// Nobody has answered for so many ms where this partition ends: its shard's clock stands still.
-    case inputSilent(TopicPartition, milliseconds: Int64)
+    /// Nobody answers where these partitions end, the first of them for so many ms: their shards' clocks stand still. Told again, less and
+    /// less often.
+    case inputsSilent([TopicPartition], milliseconds: Int64)
+    /// All inputs can be read again.
+    case inputsAnswer
 }
 
 package enum RecoveryPoint: Sendable, Equatable {

@@ -13,7 +13,9 @@ struct WorkerTelling {
     private var nextSummaryAt: Int64 = 0
     private var told = [UInt64](repeating: 0, count: 32)
     private var jump: TrustedClock.Jump?
-    private var silent: [TopicPartition: Int64] = [:]
+    /// Inputs that have never answered in this life, and since when that is known.
+    private var unanswered: [TopicPartition: Int64] = [:]
+    private var silence = Reminder()
 
     /// Called once a round; does something a few times a second.
     mutating func tell(_ loop: WorkerLoop) {
@@ -22,10 +24,10 @@ struct WorkerTelling {
         nextStatusAt = now + WorkerTelling.statusMilliseconds
         publish(loop)
         tellJump(loop)
+        tellSilence(loop, now)
         guard now >= nextSummaryAt else { return }
         nextSummaryAt = now + WorkerTelling.summaryMilliseconds
         tellRejected(loop)
-        tellSilence(loop, now)
     }
 
     /// At the end of a life: what was counted is not lost.
@@ -81,16 +83,25 @@ struct WorkerTelling {
     }
 
     private mutating func tellSilence(_ loop: WorkerLoop, _ now: Int64) {
-        for active in loop.shards {
-            for input in active.shard.inputs {
-                let answer = loop.source.end(of: input.partition)
-                let since = answer.map { loop.ports.clock.now() - $0.askedAt } ?? now - (silent[input.partition] ?? now)
-                if answer == nil && silent[input.partition] == nil { silent[input.partition] = now }
-                if answer != nil { silent[input.partition] = nil }
-                if since > WorkerTelling.silenceMilliseconds {
-                    loop.observe(.inputSilent(input.partition, milliseconds: since))
-                }
+        var silent: [TopicPartition] = []
+        var longest: Int64 = 0
+        for partition in loop.shards.flatMap({ $0.shard.inputs.map(\.partition) }) {
+            let since: Int64
+            if let answer = loop.source.end(of: partition) {
+                unanswered[partition] = nil
+                since = loop.ports.clock.now() - answer.askedAt
+            } else {
+                since = now - (unanswered[partition] ?? now)
+                unanswered[partition] = now - since
             }
+            if since <= WorkerTelling.silenceMilliseconds { continue }
+            silent.append(partition)
+            longest = max(longest, since)
+        }
+        if silent.isEmpty {
+            if silence.end() && !loop.shards.isEmpty { loop.observe(.inputsAnswer) }
+        } else if silence.isDue(at: now) {
+            loop.observe(.inputsSilent(silent, milliseconds: longest))
         }
     }
 }
