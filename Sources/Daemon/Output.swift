@@ -1,6 +1,12 @@
 // Buffered writing to a file descriptor.
 import Glibc
 import Model
+import Synchronization
+
+/// A file that cannot be read or written, for people.
+struct FileFailure: Error {
+    var message: String
+}
 
 final class Output {
     private let descriptor: Int32
@@ -39,8 +45,23 @@ func printError(_ text: String) {
     output.flush()
 }
 
+/// Why something did not come to standard output. Whatever else went well, the program then fails.
+private let outputFailure = Mutex<String?>(nil)
+
 func printOut(_ text: String) {
     let output = Output.standard()
     output.buffer.append(contentsOf: text)
     output.flush()
+    if let failure = output.failure { outputFailure.withLock { $0 = $0 ?? failure } }
+}
+
+/// True if nobody can read what `printOut` writes.
+var outputIsLost: Bool { outputFailure.withLock { $0 != nil } }
+
+/// The first failure of `printOut` since the last call.
+func takeOutputFailure() -> String? {
+    outputFailure.withLock { failure in
+        defer { failure = nil }
+        return failure
+    }
 }

@@ -39,21 +39,28 @@ struct Replay {
             return ExitCode.usage
         }
         var replay = Replay(configuration, input: input)
-        do throws(Failure) {
-            for file in invocation.operands { try replay.read(file) }
-            replay.finish(until)
-            if let path = invocation.value("state") { try replay.writeState(path) }
-            if let failure = replay.output.failure { throw Failure(message: failure) }
+        do throws(FileFailure) {
+            try replay.run(invocation.operands, until: until, state: invocation.value("state"))
         } catch {
             replay.output.flush()
+            replay.errors.flush()
             printError("rfmd replay: \(error.message)\n")
             return ExitCode.failed
         }
         return ExitCode.done
     }
 
-    private struct Failure: Error {
-        var message: String
+    /// What cannot be read or written is found before the first event is applied, as far as it can be.
+    private mutating func run(_ files: [String], until: Int64?, state path: String?) throws(FileFailure) {
+        for file in files where file != "-" && access(file, R_OK) != 0 {
+            throw FileFailure(message: "cannot read '\(file)': \(String(cString: strerror(errno)))")
+        }
+        var state: StateFile?
+        if let path { state = try StateFile(path) }
+        for file in files { try read(file) }
+        finish(until)
+        if let failure = output.failure ?? errors.failure { throw FileFailure(message: failure) }
+        try state?.write(writeState)
     }
 
     private init(_ configuration: Configuration, input: Int) {
@@ -68,30 +75,16 @@ struct Replay {
             version: configuration.version.digest)
     }
 
-    private mutating func read(_ path: String) throws(Failure) {
-        let file = path == "-" ? fdopen(STDIN_FILENO, "r") : fopen(path, "re")
-        guard let file else { throw Failure(message: "cannot open '\(path)': \(String(cString: strerror(errno)))") }
-        defer { if path != "-" { fclose(file) } }
-        var line: UnsafeMutablePointer<CChar>?
-        var capacity = 0
-        defer { free(line) }
-        var number = 0
-        while true {
-            let length = getline(&line, &capacity, file)
-            if length < 0 { break }
-            number += 1
-            var bytes = UnsafeRawBufferPointer(start: line, count: length)
-            while let last = bytes.last, last == 0x0A || last == 0x0D {
-                bytes = UnsafeRawBufferPointer(rebasing: bytes.dropLast())
-            }
-            if bytes.isEmpty { continue }
-            let disposition = applier.replay(bytes, input: input)
+    private mutating func read(_ path: String) throws(FileFailure) {
+        let lines = try LineReader(path)
+        while output.failure == nil, let line = try lines.next() {
+            if line.isEmpty { continue }
+            let disposition = applier.replay(line, input: input)
             counts.count(disposition)
-            if case .rejected(let rejection) = disposition { reject(path, number, rejection) }
+            if case .rejected(let rejection) = disposition { reject(path, lines.number, rejection) }
             sinceSlice += 1
             if sinceSlice >= 1_000 { finishSlice() }
         }
-        if ferror(file) != 0 { throw Failure(message: "cannot read '\(path)': \(String(cString: strerror(errno)))") }
     }
 
     private mutating func finishSlice() {
@@ -147,20 +140,11 @@ struct Replay {
         errors.flush()
     }
 
-    private func writeState(_ path: String) throws(Failure) {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else {
-            throw Failure(message: "cannot write '\(path)': \(String(cString: strerror(errno)))")
-        }
-        let file = Output(descriptor: descriptor, name: "'\(path)'")
+    private func writeState(_ file: Output) {
         let line = StateLine(configuration.rules)
         for ordinal in engine.sortedCustomers() {
             engine.withCustomer(ordinal) { line.append($0, to: file.buffer) }
             file.flushIfLong()
-        }
-        file.flush()
-        if close(descriptor) != 0 || file.failure != nil {
-            throw Failure(message: file.failure ?? "cannot write '\(path)'")
         }
     }
 }

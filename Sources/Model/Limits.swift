@@ -16,6 +16,9 @@ package enum Limits {
     /// Largest amount of one record, in minor units: sums of `entriesPerCustomer` of them stay far inside Int64.
     package static let amountMinorUnits: Int64 = 1_000_000_000_000_00
 
+    /// Longest line of a file that `rfmd replay` reads, in bytes: more than a broker is likely to take as one record.
+    package static let replayLineBytes = 16 << 20
+
     // State.
 
     /// Customers of one shard.
@@ -92,4 +95,11 @@ package enum Limits {
     package static let snapshotIdentityBytes = 1 << 20
     /// Age in seconds from which another instance's unfinished snapshot file is taken for abandoned.
     package static let snapshotAbandonedSeconds = 86_400
+
+    // The process.
+
+    /// Files that it must be allowed to open: one worker and its brokers take about 70.
+    package static let leastOpenFiles = 256
+    /// Addresses that it must be allowed to use (`ulimit -v`), in bytes: threads reserve far more than they touch.
+    package static let leastAddressBytes = 2 << 30
 }

@@ -1,0 +1,83 @@
+// The lines of a file, one after the other, each of bounded length: what cannot be read is told, and never taken for the end.
+import Glibc
+import Model
+
+final class LineReader {
+    private let descriptor: Int32
+    private let path: String
+    private var bytes: UnsafeMutableRawBufferPointer
+    /// What was read and not yet given out.
+    private var held = 0..<0
+    private var isAtEnd = false
+    /// Of the line that was given out last; from 1.
+    private(set) var number = 0
+
+    private static let chunk = 1 << 18
+
+    /// `-` is standard input.
+    init(_ path: String) throws(FileFailure) {
+        self.path = path
+        descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw FileFailure(message: "cannot open '\(path)': \(String(cString: strerror(errno)))")
+        }
+        bytes = .allocate(byteCount: 2 * LineReader.chunk, alignment: 16)
+    }
+
+    deinit {
+        bytes.deallocate()
+        if descriptor > STDIN_FILENO { close(descriptor) }
+    }
+
+    /// The next line without its end, valid until the next call; nil at the end of the file.
+    func next() throws(FileFailure) -> UnsafeRawBufferPointer? {
+        var searched = 0
+        while true {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[held])
+            if let base = rest.baseAddress, let end = memchr(base + searched, 0x0A, rest.count - searched) {
+                return give(rest, length: UnsafeRawPointer(end) - base, taken: UnsafeRawPointer(end) - base + 1)
+            }
+            searched = rest.count
+            if isAtEnd { return rest.isEmpty ? nil : give(rest, length: rest.count, taken: rest.count) }
+            if searched > Limits.replayLineBytes {
+                throw FileFailure(
+                    message: "'\(path)', line \(number + 1), is longer than \(Limits.replayLineBytes) bytes: "
+                        + "a file for replay is NDJSON, one event a line")
+            }
+            try readMore()
+        }
+    }
+
+    private func give(_ rest: UnsafeRawBufferPointer, length: Int, taken: Int) -> UnsafeRawBufferPointer {
+        held = held.lowerBound + taken..<held.upperBound
+        number += 1
+        var line = UnsafeRawBufferPointer(rebasing: rest[..<length])
+        while line.last == 0x0D { line = UnsafeRawBufferPointer(rebasing: line.dropLast()) }
+        return line
+    }
+
+    private func readMore() throws(FileFailure) {
+        if bytes.count - held.upperBound < LineReader.chunk { makeRoom() }
+        let free = UnsafeMutableRawBufferPointer(rebasing: bytes[held.upperBound...])
+        var count = read(descriptor, free.baseAddress, LineReader.chunk)
+        while count < 0 && errno == EINTR { count = read(descriptor, free.baseAddress, LineReader.chunk) }
+        if count < 0 {
+            throw FileFailure(message: "cannot read '\(path)', line \(number + 1): \(String(cString: strerror(errno)))")
+        }
+        isAtEnd = count == 0
+        held = held.lowerBound..<held.upperBound + count
+    }
+
+    /// Moves what is held to the front, of a larger buffer if one line fills this one.
+    private func makeRoom() {
+        let rest = bytes[held]
+        let target: UnsafeMutableRawBufferPointer =
+            rest.count + LineReader.chunk <= bytes.count ? bytes : .allocate(byteCount: 2 * bytes.count, alignment: 16)
+        if let to = target.baseAddress, let from = UnsafeMutableRawBufferPointer(rebasing: rest).baseAddress {
+            memmove(to, from, rest.count)
+        }
+        if target.baseAddress != bytes.baseAddress { bytes.deallocate() }
+        bytes = target
+        held = 0..<rest.count
+    }
+}
