@@ -11,13 +11,19 @@ import SnapshotStore
 import Telemetry
 import Worker
 
-struct DemoRun {
+final class DemoRun {
     private let json: Bool
-    private let signals: StopSignals
+    private let signals = StopSignals()
+    /// Somebody asked it to stop.
+    private var isAsked = false
     private static let input = "shop.events"
     private static let group = "rfmd-demo"
+    /// How long rfmd may take to join its group (the embedded broker takes 3 s), ms.
+    private static let startMilliseconds: Int64 = 30_000
     /// How long rfmd may take to work off what was sent, ms.
     private static let catchUpMilliseconds: Int64 = 60_000
+    /// How long rfmd may take to stop, ms.
+    private static let stopMilliseconds: Int64 = 30_000
 
     private struct Failure: Error {
         var text: String
@@ -30,16 +36,42 @@ struct DemoRun {
             printError("rfmd demo: --duration: expected a time from 1s to 1h, such as 20s\n")
             return ExitCode.usage
         }
-        let demo = DemoRun(json: invocation.flags.contains("json"), signals: StopSignals())
-        do throws(Failure) { try demo.run(duration) } catch {
+        let demo = DemoRun(json: invocation.flags.contains("json"))
+        do throws(Failure) {
+            if let problem = ProcessSetup.limitProblem() { throw Failure(text: problem) }
+            try demo.run(duration)
+        } catch {
             printError("rfmd demo: \(error.text)\n")
             return ExitCode.failed
         }
         return ExitCode.done
     }
 
+    private init(json: Bool) { self.json = json }
+
     private func show(_ line: String) {
         if !json { printOut(line + "\n") }
+    }
+
+    /// True from the first signal on, or when nobody reads any more.
+    private func isCancelled() -> Bool {
+        if !isAsked && (signals.wait(milliseconds: 0) || outputIsLost) {
+            isAsked = true
+            show("stopping, as asked")
+        }
+        return isAsked
+    }
+
+    /// Watches until `isOver` says so or the time has run out. False if it ran out.
+    private func watch(_ shop: DemoShop, for milliseconds: Int64, until isOver: () throws(Failure) -> Bool)
+        throws(Failure) -> Bool
+    {
+        let limit = TrustedClock.monotonic() + milliseconds
+        while !(try isOver()) {
+            if TrustedClock.monotonic() > limit { return false }
+            shop.watch(milliseconds: 50, show: show)
+        }
+        return true
     }
 
     private func run(_ duration: Int64) throws(Failure) {
@@ -60,14 +92,17 @@ struct DemoRun {
         } catch { throw Failure(text: error.description) }
         show(
             "rfmd demo: an embedded broker (its transactions are not real: this shows the flow, not the guarantee), invented shoppers, a day "
-                + "every \(DemoShop.dayMilliseconds) ms")
+                + "every \(DemoShop.dayMilliseconds) ms for \(duration / 1_000) s, once rfmd has joined its group (about 4 s)"
+        )
         let client = ClientOptions(bootstrap: shop.bootstrap, group: DemoRun.group, instance: "demo")
         let service = try makeService(client, outputs, shop, folder)
         service.start()
         defer { service.close() }
         let lag = try feed(shop, service, client, outputs)
         service.requestStop()
-        while service.endings == nil { shop.watch(milliseconds: 50, show: show) }
+        guard try watch(shop, for: DemoRun.stopMilliseconds, until: { service.endings != nil }) else {
+            throw Failure(text: "rfmd did not stop in \(DemoRun.stopMilliseconds / 1_000) s: \(phases(service))")
+        }
         try summarize(shop, service, lag)
     }
 
@@ -89,28 +124,43 @@ struct DemoRun {
             client: client, outputs: outputs, cluster: "demo", partitions: shop.partitions, messageBytes: 1 << 20,
             rebuilds: false)
         do throws(SnapshotFailure) {
-            return try Service(configuration, environment, logger: Logger(minimum: .error))
+            let vault = try FileSnapshotVault(folder: folder, instance: client.instance)
+            return Service(configuration, environment, vault: vault, logger: Logger(minimum: .error))
         } catch { throw Failure(text: error.text) }
+    }
+
+    private func phases(_ service: Service) -> String {
+        Set(service.workers.map { $0.status.connectionProblem ?? $0.status.phase.rawValue }).sorted().joined(
+            separator: ", ")
     }
 
     /// Sends shoppers' events and waits until rfmd has worked them all off. Returns the lag that was left.
     private func feed(_ shop: DemoShop, _ service: Service, _ client: ClientOptions, _ outputs: OutputTopics)
         throws(Failure) -> Int64
     {
-        var lag: Int64
+        let isStarted = try watch(shop, for: DemoRun.startMilliseconds) {
+            service.isReady || service.failed || isCancelled()
+        }
+        guard isStarted else {
+            throw Failure(
+                text: "rfmd did not get to work in \(DemoRun.startMilliseconds / 1_000) s: \(phases(service))")
+        }
         do throws(DemoFailure) {
-            while !service.isReady && !service.failed { shop.watch(milliseconds: 50, show: show) }
-            try shop.run(isCancelled: { service.failed || signals.wait(milliseconds: 0) }, show: show)
+            try shop.run(isCancelled: { service.failed || isCancelled() }, show: show)
         } catch { throw Failure(text: error.description) }
-        do throws(TransportFailure) {
-            let reader = try PartitionReader(client, name: "demo-lag")
-            defer { reader.close() }
-            let until = TrustedClock.monotonic() + DemoRun.catchUpMilliseconds
-            repeat {
-                shop.watch(milliseconds: 100, show: show)
-                lag = try DemoRun.lag(reader, shop, outputs)
-            } while lag > 0 && !service.failed && TrustedClock.monotonic() < until
-        } catch { throw Failure(text: error.text) }
+        if shop.sent.events == 0 { return 0 }
+        let reader: PartitionReader
+        do throws(TransportFailure) { reader = try PartitionReader(client, name: "demo-lag") } catch {
+            throw Failure(text: error.text)
+        }
+        defer { reader.close() }
+        var lag: Int64 = 0
+        _ = try watch(shop, for: isAsked ? 1_000 : DemoRun.catchUpMilliseconds) { () throws(Failure) in
+            do throws(TransportFailure) { lag = try DemoRun.lag(reader, shop, outputs) } catch {
+                throw Failure(text: error.text)
+            }
+            return lag == 0 || service.failed || (!isAsked && isCancelled())
+        }
         return lag
     }
 
@@ -138,7 +188,7 @@ struct DemoRun {
         var before = shop.changes
         repeat {
             before = shop.changes
-            shop.watch(milliseconds: 400, show: show)
+            shop.watch(milliseconds: isAsked ? 50 : 400, show: show)
         } while shop.changes != before
         let changes = shop.changes
         let warnings = changes.warningsRaised
@@ -150,11 +200,11 @@ struct DemoRun {
                 "{\"events\":\(shop.sent.events),\"customers\":\(shop.sent.customers),\"tier_changes\":\(changes.tierChanges),"
                     + "\"warnings\":\(warnings),\"lag\":\(lag)}\n")
         } else {
-            let rejected = statuses.map(\.counts.rejected).reduce(0, +)
+            let rejected = rejections(statuses.map(\.counts))
             printOut(
                 """
 
-                events        \(shop.sent.events), of \(shop.sent.customers) customers (\(rejected) rejected)
+                events        \(shop.sent.events), of \(shop.sent.customers) customers\(rejected)
                 tier changes  \(changes.tierChanges)
                 lifecycle     \(changes.lifecycleChanges)
                 warnings      \(warnings) raised, \(changes.warningsResolved) resolved
@@ -162,9 +212,20 @@ struct DemoRun {
 
                 """)
         }
-        if lag > 0 {
+        if lag > 0 && !isAsked {
             throw Failure(text: "\(lag) events were not worked off in \(DemoRun.catchUpMilliseconds / 1_000) s")
         }
+    }
+
+    /// The tills of the demo have faults now and then, on purpose.
+    private func rejections(_ counts: [RecordCounts]) -> String {
+        let reasons = RejectionReason.allCases.map { reason in
+            (reason.name, counts.map { $0.reasons[Int(reason.rawValue)] }.reduce(0, +))
+        }.filter { $0.1 > 0 }
+        if reasons.isEmpty { return "" }
+        let all = reasons.map { "\($0.1) \($0.0)" }.joined(separator: ", ")
+        return
+            "\nrejected      \(reasons.map(\.1).reduce(0, +)) faulty ones, sent on purpose, now in the dead-letter topic: \(all)"
     }
 
     /// Snapshots of the demo are of no use to anybody.

@@ -7,6 +7,7 @@ import Options
 import Rules
 import Settings
 import SnapshotStore
+import Synchronization
 import Telemetry
 import Worker
 
@@ -19,7 +20,7 @@ struct Run {
 
     /// A loop that did not go round for so long is not reported alive, ms.
     private static let loopLimit: Int64 = 20_000
-    private static let extensionSeconds: UInt64 = 60
+    static let extensionSeconds: UInt64 = 60
 
     static func run(_ invocation: Invocation) -> Int32 {
         guard let configuration = loadConfiguration(invocation.value("config") ?? OptionTable.defaultConfig) else {
@@ -51,17 +52,21 @@ struct Run {
             ])
         for doubt in configuration.doubts { logger.warning(doubt.message, [("key", doubt.key)]) }
         do throws(Stop) {
+            if let problem = ProcessSetup.limitProblem() { throw .failed(problem) }
+            let vault = try makeVault(client.instance)
             let (topics, cluster) = try prepareTopics(client, outputs, ladders)
             for note in topics.notes { logger.warning(note) }
             let environment = Service.Environment(
                 client: client, outputs: outputs, cluster: cluster, partitions: topics.partitions,
                 messageBytes: max(topics.largestInput, 1 << 20) + Limits.letterMarginBytes, rebuilds: rebuilds)
-            let service = try makeService(environment)
+            let service = Service(configuration, environment, vault: vault, logger: logger)
             service.start()
             return supervise(service)
         } catch {
             switch error {
             case .asked:
+                notifier.stopping()
+                logger.notice("stopping: nothing was begun yet")
                 logger.notice("stopped")
                 return ExitCode.done
             case .failed(let text): return fail(text)
@@ -91,39 +96,62 @@ struct Run {
 
     // MARK: Before the workers
 
-    /// Waits for the brokers as long as it takes.
+    /// Before anything is made in Kafka: a folder that cannot be written is found now.
+    private func makeVault(_ instance: String) throws(Stop) -> FileSnapshotVault {
+        do throws(SnapshotFailure) {
+            return try FileSnapshotVault(folder: configuration.settings.snapshots.folder, instance: instance)
+        } catch { throw .failed(error.text) }
+    }
+
+    /// Waits for the brokers as long as it takes. They are asked on a thread of its own, so that a signal is heard meanwhile.
     private func prepareTopics(_ client: ClientOptions, _ outputs: OutputTopics, _ ladders: [String])
         throws(Stop) -> (TopicPreparation.Result, String)
     {
+        let waiting = WaitingForBrokers(client.bootstrap, logger, notifier)
         let admin: KafkaAdmin
-        do throws(TransportFailure) { admin = try KafkaAdmin(client) } catch { throw .failed(error.text) }
-        defer { admin.close() }
+        do throws(TransportFailure) {
+            admin = try KafkaAdmin(client) { waiting.tell($0) }
+        } catch { throw .failed(error.text) }
         let preparation = TopicPreparation(
             inputs: configuration.version.mappings.map(\.topic), outputs: outputs, ladders: ladders,
             snapshotEvery: configuration.settings.snapshots.every, admin: admin)
-        notifier.status("waiting for the brokers at \(client.bootstrap)")
-        while true {
-            notifier.extendTimeout(microseconds: Run.extensionSeconds * 1_000_000)
-            do throws(TopicPreparation.Problem) {
-                let result = try preparation.run()
-                do throws(TransportFailure) { return (result, try admin.clusterID()) } catch { throw .transport(error) }
-            } catch {
-                switch error {
-                case .refused(let text): throw .failed(text)
-                case .transport(.retriable(let text)):
-                    logger.warning(
-                        "no broker can be reached: waiting", [("bootstrap", client.bootstrap), ("problem", text)])
-                case .transport(let failure): throw .failed(failure.text)
-                }
-            }
-            admin.poll()
-            if signals.wait(milliseconds: 500) { throw .asked }
+        let lane = ThreadLanes().lane()
+        let answer = Mutex<TopicPreparation.Answer?>(nil)
+        let ask: @Sendable () -> Void = {
+            let found = preparation.answer()
+            answer.withLock { $0 = found }
         }
-    }
-
-    private func makeService(_ environment: Service.Environment) throws(Stop) -> Service {
-        do throws(SnapshotFailure) { return try Service(configuration, environment, logger: logger) } catch {
-            throw .failed(error.text)
+        lane.run(ask)
+        notifier.status("waiting for the brokers at \(client.bootstrap)")
+        var askAgainAt: Int64?
+        while true {
+            // Who is asked to stop leaves the thread and its client to the end of the process.
+            if signals.wait(milliseconds: 100) { throw .asked }
+            admin.poll()
+            waiting.goOn()
+            if let at = askAgainAt, TrustedClock.monotonic() >= at {
+                askAgainAt = nil
+                lane.run(ask)
+            }
+            let found = answer.withLock { answer in
+                defer { answer = nil }
+                return answer
+            }
+            switch found {
+            case nil: continue
+            case .failure(.transport(.retriable(let text))):
+                waiting.tellAgain(text)
+                askAgainAt = TrustedClock.monotonic() + 500
+            case .success(let result):
+                lane.end()
+                admin.close()
+                waiting.end()
+                return result
+            case .failure(.refused(let text)), .failure(.transport(.abort(let text))),
+                .failure(.transport(.fenced(let text))),
+                .failure(.transport(.fatal(let text))):
+                throw .failed(text)
+            }
         }
     }
 

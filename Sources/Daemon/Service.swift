@@ -23,9 +23,8 @@ final class Service {
         var rebuilds: Bool
     }
 
-    init(_ configuration: Configuration, _ environment: Environment, logger: Logger) throws(SnapshotFailure) {
+    init(_ configuration: Configuration, _ environment: Environment, vault: FileSnapshotVault, logger: Logger) {
         let settings = configuration.settings
-        let vault = try FileSnapshotVault(folder: settings.snapshots.folder, instance: environment.client.instance)
         let clock = TrustedClock()
         trimmer = JournalTrimmer(
             environment.client, vault: vault,

@@ -5,7 +5,7 @@ import Model
 import Rules
 import Worker
 
-struct TopicPreparation {
+struct TopicPreparation: Sendable {
     /// What stands in the way of a start.
     enum Problem: Error {
         case refused(String)
@@ -28,10 +28,14 @@ struct TopicPreparation {
     let snapshotEvery: Int64
     let admin: KafkaAdmin
 
-    func run() throws(Problem) -> Result {
-        let answer: Swift.Result<Result, Problem>
-        do throws(TransportFailure) { answer = try check(try admin.topics()) } catch { throw .transport(error) }
-        return try answer.get()
+    typealias Answer = Swift.Result<(Result, cluster: String), Problem>
+
+    /// Takes as long as the brokers take to answer, or to be given up.
+    func answer() -> Answer {
+        do throws(TransportFailure) {
+            let cluster = try admin.clusterID()
+            return try check(try admin.topics()).map { ($0, cluster) }
+        } catch { return .failure(.transport(error)) }
     }
 
     private func check(_ existing: [String: Int32]) throws(TransportFailure) -> Swift.Result<Result, Problem> {

@@ -7,11 +7,22 @@ import Settings
 package let programVersion = "0.1.0"
 
 public func rfmdMain() -> Never {
+    ProcessSetup.keepStandardStreams()
+    ProcessSetup.endCrashesPlainly()
     signal(SIGPIPE, SIG_IGN)
-    exit(runVerb(Array(CommandLine.arguments.dropFirst())))
+    let code = runVerb(Array(CommandLine.arguments.dropFirst()))
+    // Nothing waits in a buffer, and threads may still be at work: nothing is torn down under them.
+    _exit(code)
 }
 
 package func runVerb(_ arguments: [String]) -> Int32 {
+    let code = dispatch(arguments)
+    guard let failure = takeOutputFailure() else { return code }
+    printError("rfmd: \(failure)\n")
+    return code == ExitCode.done ? ExitCode.failed : code
+}
+
+private func dispatch(_ arguments: [String]) -> Int32 {
     switch CommandLineParser.parse(arguments) {
     case .help(let text):
         printOut(text)
@@ -43,7 +54,7 @@ private func run(_ invocation: Invocation) -> Int32 {
         printOut("rfmd \(programVersion)\n")
         return ExitCode.done
     case "help":
-        if let name = invocation.operands.first { return runVerb([name, "--help"]) }
+        if let name = invocation.operands.first { return dispatch([name, "--help"]) }
         printOut(Help.overview)
         return ExitCode.done
     case "man":

@@ -14,17 +14,23 @@ package struct TopicSpecification: Sendable {
     }
 }
 
-package final class KafkaAdmin {
+/// Sendable because librdkafka's functions may be called from any thread; callbacks come only from `poll`, on the thread that calls it.
+package final class KafkaAdmin: @unchecked Sendable {
     private let client: Client
     private static let timeout: Int32 = 10_000
 
-    package init(_ options: ClientOptions) throws(TransportFailure) {
+    /// `onNoBroker` is called by `poll` when no broker can be reached, with the last reason that one of them gave.
+    package init(_ options: ClientOptions, onNoBroker: ((String) -> Void)? = nil) throws(TransportFailure) {
         client = try Client(options, .admin, clientID: "rfmd-\(options.instance)-admin")
+        var last: String?
+        client.callbacks.onError = { code, text in
+            if code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN { onNoBroker?(last ?? text) } else { last = text }
+        }
     }
 
     package func close() { client.destroy() }
 
-    /// Serves callbacks (log lines).
+    /// Serves callbacks: log lines and connection problems.
     package func poll() { rd_kafka_poll(client.pointer, 0) }
 
     package func clusterID() throws(TransportFailure) -> String {

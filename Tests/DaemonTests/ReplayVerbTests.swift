@@ -17,7 +17,7 @@ import Testing
 
     private func replay(_ arguments: String..., input: String = "") throws -> Command {
         try Command.run(
-            try Project.binary(), ["replay", "--config", configuration] + arguments, input: Data(input.utf8))
+            try Repository.binary(), ["replay", "--config", configuration] + arguments, input: Data(input.utf8))
     }
 
     @Test func linesEndInAnyWayAndMayBeEmpty() throws {
