@@ -17,22 +17,27 @@ struct Configuration {
     /// ms; .min for "earliest", nil for "first-start".
     var emitFrom: Int64?
 
-    static func load(_ path: String) throws(SettingsProblems) -> Configuration {
+    /// `isForKafka` is false for who asks no broker and keeps no snapshots: what that needs is not looked at then.
+    static func load(_ path: String, isForKafka: Bool = true) throws(SettingsProblems) -> Configuration {
         var configuration: Configuration?
-        _ = try SettingsLoader.load(path: path) { configuration = Configuration($0, $1) }
+        _ = try SettingsLoader.load(path: path, readsSecrets: isForKafka) {
+            configuration = Configuration($0, $1, isForKafka: isForKafka)
+        }
         guard let configuration else { preconditionFailure("no configuration, and nothing that is wrong with it") }
         return configuration
     }
 
     static func load(text: String, file: String) throws(SettingsProblems) -> Configuration {
         var configuration: Configuration?
-        _ = try SettingsLoader.load(text: Array(text.utf8), file: file) { configuration = Configuration($0, $1) }
+        _ = try SettingsLoader.load(text: Array(text.utf8), file: file) {
+            configuration = Configuration($0, $1, isForKafka: true)
+        }
         guard let configuration else { preconditionFailure("no configuration, and nothing that is wrong with it") }
         return configuration
     }
 
     /// nil if anything is wrong, here or before.
-    private init?(_ settings: Settings, _ problems: Problems) {
+    private init?(_ settings: Settings, _ problems: Problems, isForKafka: Bool) {
         let check = Check(problems: problems)
         let zone = check.zone(settings.time.zone)
         let money = check.money(settings.money)
@@ -42,7 +47,11 @@ struct Configuration {
             ladders: settings.ladders.map(Configuration.source), warnings: settings.warnings.map(Configuration.source),
             into: preset)
         check.topics(settings)
-        check.properties(settings.kafka)
+        if isForKafka {
+            let surroundings = SurroundingsCheck(problems: problems)
+            surroundings.properties(settings.kafka)
+            surroundings.folder(settings.snapshots.folder)
+        }
         check.names(settings, merged.ladders.count, merged.warnings.count)
         check.rules(merged.ladders, merged.warnings, money, settings)
         let emitFrom = check.emitFrom(settings)
@@ -61,19 +70,22 @@ struct Configuration {
         instance = settings.instance?.value ?? Configuration.hostName()
     }
 
-    /// What can be run, and weakens a guarantee.
+    /// What can be run, and weakens a guarantee or may fail for somebody else.
     var doubts: [(place: Place, key: String, message: String)] {
-        ClientOptions.doubts(settings.kafka.properties.map { ($0.name, $0.value.value) }).compactMap { name, message in
+        let weak = ClientOptions.doubts(settings.kafka.properties.map { ($0.name, $0.value.value) }).compactMap {
+            name, message in
             settings.kafka.properties.first { $0.name == name }.map {
-                ($0.value.place, "kafka.properties.\(name)", message)
+                (place: $0.value.place, key: "kafka.properties.\(name)", message: message)
             }
         }
+        return weak + SurroundingsCheck.doubts(settings.snapshots.folder)
     }
 
     private static func hostName() -> String {
         var name = [CChar](repeating: 0, count: 256)
         guard gethostname(&name, name.count - 1) == 0, name[0] != 0 else { return "rfmd" }
-        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return KafkaNames.instance(
+            ofHost: String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }
 
     private static func source(_ ladder: LadderSettings) -> LadderSource {
@@ -151,6 +163,13 @@ private struct Check {
                 add(name.place, name.key, "'\(name.value)' is no currency of ISO 4217")
                 continue
             }
+            if name.value == currency.value {
+                add(
+                    name.place, name.key,
+                    "\(name.value) is the base currency (money.currency) and has no rate: rates are of other currencies"
+                )
+                continue
+            }
             guard let rate = try? Decimal(text.value), rate.coefficient > 0, abs(rate.scale) <= 18 else {
                 add(
                     text.place, name.key,
@@ -184,14 +203,6 @@ private struct Check {
                 add(topic.place, "outputs.topics.\(key)", "'\(topic.value)' is already \(other)")
             }
             seen[topic.value] = "the topic of \(key)"
-        }
-    }
-
-    func properties(_ settings: KafkaSettings) {
-        let wrong = ClientOptions.problems(settings.properties.map { ($0.name, $0.value.value) })
-        for (name, message) in wrong {
-            guard let property = settings.properties.first(where: { $0.name == name }) else { continue }
-            add(property.value.place, "kafka.properties.\(name)", message)
         }
     }
 

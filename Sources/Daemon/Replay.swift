@@ -21,7 +21,8 @@ struct Replay {
     private static let idPrefix = Array("replay-0-0-".utf8)
 
     static func run(_ invocation: Invocation) -> Int32 {
-        guard let configuration = loadConfiguration(invocation.value("config") ?? OptionTable.defaultConfig) else {
+        let path = invocation.value("config") ?? OptionTable.defaultConfig
+        guard let configuration = loadConfiguration(path, isForKafka: false) else {
             return ExitCode.configuration
         }
         var until: Int64?

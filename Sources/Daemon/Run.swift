@@ -99,7 +99,7 @@ struct Run {
     /// Before anything is made in Kafka: a folder that cannot be written is found now.
     private func makeVault(_ instance: String) throws(Stop) -> FileSnapshotVault {
         do throws(SnapshotFailure) {
-            return try FileSnapshotVault(folder: configuration.settings.snapshots.folder, instance: instance)
+            return try FileSnapshotVault(folder: configuration.settings.snapshots.folder.value, instance: instance)
         } catch { throw .failed(error.text) }
     }
 

@@ -73,8 +73,8 @@ private func run(_ invocation: Invocation) -> Int32 {
 }
 
 /// nil after everything that is wrong was printed.
-func loadConfiguration(_ path: String) -> Configuration? {
-    do throws(SettingsProblems) { return try Configuration.load(path) } catch {
+func loadConfiguration(_ path: String, isForKafka: Bool = true) -> Configuration? {
+    do throws(SettingsProblems) { return try Configuration.load(path, isForKafka: isForKafka) } catch {
         printError(error.problems.map { $0.description + "\n" }.joined())
         return nil
     }

@@ -67,9 +67,10 @@ final class Client {
 
     /// The properties of a client in the order in which they are set: the user's overrule what is only a good start, and nothing else.
     private static func settings(_ options: ClientOptions, _ kind: Kind, _ clientID: String) -> [(String, String)] {
-        var settings: [(String, String)] = [
-            ("bootstrap.servers", options.bootstrap), ("client.id", clientID), ("log.queue", "true"),
-            ("socket.nagle.disable", "true"),
+        // One that is only tried has nobody to ask.
+        var settings = options.bootstrap.isEmpty ? [] : [("bootstrap.servers", options.bootstrap)]
+        settings += [
+            ("client.id", clientID), ("log.queue", "true"), ("socket.nagle.disable", "true"),
             ("socket.keepalive.enable", "true"), ("reconnect.backoff.max.ms", "2000"),
         ]
         switch kind {

@@ -57,6 +57,26 @@ package struct ClientOptions: Sendable {
         }
     }
 
+    /// Why no client can be made with these properties: what does not fit together, certificates that cannot be read. Asks no broker.
+    package static func trial(_ properties: [(name: String, value: String)]) -> String? {
+        // Kerberos, the default, would run its tools.
+        let mechanism =
+            properties.last { $0.name == "sasl.mechanism" || $0.name == "sasl.mechanisms" }?.value ?? "GSSAPI"
+        let isKerberos = mechanism.uppercased() == "GSSAPI"
+        if isKerberos
+            && properties.contains(where: { $0.name == "security.protocol" && $0.value.lowercased().hasPrefix("sasl") })
+        {
+            return nil
+        }
+        let options = ClientOptions(bootstrap: "", group: "trial", instance: "trial", properties: properties)
+        do throws(TransportFailure) {
+            for kind in [Client.Kind.consumer(queueKilobytes: 8_192), .producer(transactionalID: "trial")] {
+                try Client(options, kind, clientID: "trial", extra: [("group.id", "trial")]).destroy()
+            }
+        } catch { return error.text }
+        return nil
+    }
+
     /// ms: as long as the group waits for a dead owner by default. Most brokers that restart are back before (docs/decisions/0010).
     package static let transactionTimeout = 45_000
 

@@ -4,25 +4,22 @@ import Model
 /// Collects what is wrong, so that all of it is told at once.
 package final class Problems {
     let file: String
-    private let lines: [Substring]
+    private let source: SourceText
     package private(set) var list: [SettingsProblem] = []
 
-    init(file: String, text: String) {
+    init(file: String, source: SourceText) {
         self.file = file
-        lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        self.source = source
     }
 
     package func add(_ place: Place, _ key: String, _ message: String) {
-        let line = place.line >= 1 && place.line <= lines.count ? String(lines[place.line - 1]) : nil
         list.append(
-            SettingsProblem(
-                file: file, place: place, key: key, message: message, line: line.flatMap { isSecret($0) ? nil : $0 }))
+            SettingsProblem(file: file, place: place, key: key, message: message, snippet: source.snippet(place)))
     }
 
-    /// A line that may hold a password is not shown: what is printed ends in a log.
-    private func isSecret(_ line: String) -> Bool {
-        let lower = line.lowercased()
-        return ["password", "secret", "sasl.", "ssl.key", "token"].contains { lower.contains($0) }
+    /// Of the file as a whole.
+    func add(_ message: String) {
+        list.append(SettingsProblem(file: file, place: nil, key: "", message: message))
     }
 }
 
@@ -32,7 +29,7 @@ struct Section {
     let problems: Problems
     private var pairs: [String: (place: Place, value: YAMLNode)] = [:]
     private var order: [String] = []
-    private var known: [String] = []
+    private var known: Set<String> = []
 
     /// An empty section if the node is no mapping (which is told).
     init(_ node: YAMLNode?, path: String, problems: Problems) {
@@ -66,7 +63,7 @@ struct Section {
     func placeOfKey(_ key: String) -> Place { pairs[key]?.place ?? place }
 
     mutating func node(_ key: String) -> YAMLNode? {
-        known.append(key)
+        known.insert(key)
         guard let node = pairs[key]?.value else { return nil }
         // `key:` with nothing after it means the default.
         if case .scalar("", isPlain: true) = node.content { return nil }
@@ -80,7 +77,7 @@ struct Section {
                 problems.add(placeOfKey(name), full(name), "this version does not support it yet: remove it")
                 continue
             }
-            let hint = Spelling.nearest(name, among: known).map { " (did you mean '\($0)'?)" } ?? ""
+            let hint = Spelling.nearest(name, among: known.sorted()).map { " (did you mean '\($0)'?)" } ?? ""
             problems.add(
                 placeOfKey(name), full(name),
                 "there is no such key\(hint); known here: \(known.sorted().joined(separator: ", "))")
@@ -107,7 +104,7 @@ struct Section {
         }
         do {
             let text = try Environment.expand(raw)
-            return Placed(text, place: node.place, isVerbatim: node.isVerbatim && text == raw, key: key)
+            return Placed(text, place: node.place, places: text == raw ? node.places : [], key: key)
         } catch {
             problems.add(node.place, key, error.message)
             return nil
@@ -150,6 +147,13 @@ struct Section {
             return nil
         }
         return value
+    }
+
+    /// As `text`, and told if `problem` finds something wrong with it.
+    mutating func checked(_ key: String, _ problem: (String) -> String?) -> Placed<String>? {
+        guard let text = nonEmpty(key) else { return nil }
+        if let problem = problem(text.value) { problems.add(text.place, full(key), problem) }
+        return text
     }
 
     /// ms.

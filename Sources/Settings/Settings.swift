@@ -97,7 +97,7 @@ package struct OutputSettings: Sendable {
 }
 
 package struct SnapshotSettings: Sendable {
-    package var folder = "/var/lib/rfmd/snapshots"
+    package var folder = Placed("/var/lib/rfmd/snapshots", place: Place(line: 1, column: 1), key: "snapshots.folder")
     /// ms.
     package var every: Int64 = 300_000
     package var keep = 2

@@ -25,7 +25,12 @@ extension SettingsLoader {
     private static func input(_ node: YAMLNode, _ path: String, _ problems: Problems) -> InputSettings {
         var input = InputSettings()
         var section = Section(node, path: path, problems: problems)
-        input.topic = section.required("topic", at: node.place) ?? input.topic
+        if let topic = section.required("topic", at: node.place) {
+            input.topic = topic
+            if let problem = KafkaNames.topicProblem(topic.value) {
+                problems.add(topic.place, "\(path).topic", problem)
+            }
+        }
         input.format = section.choice("format", InputSettings.Format.self) ?? .native
         if var kind = section.section("kind") {
             input.kindAt = fieldSource(&kind, "at")

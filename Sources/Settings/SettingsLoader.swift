@@ -5,14 +5,15 @@ import Model
 package enum SettingsLoader {
     /// `check` adds what only others can tell, so that all that is wrong is told at once. It also gets settings that have
     /// mistakes: what could not be read has its default.
-    package static func load(path: String, check: (Settings, Problems) -> Void) throws(SettingsProblems) -> Settings {
+    /// `readsSecrets` is false where nobody will ask a broker: secrets may be out of reach there, and have no value then.
+    package static func load(
+        path: String, readsSecrets: Bool = true, check: (Settings, Problems) -> Void
+    ) throws(SettingsProblems) -> Settings {
         guard let text = readFile(path) else {
             let message = "cannot be read: \(String(cString: strerror(errno)))"
-            throw SettingsProblems(problems: [
-                SettingsProblem(file: path, place: Place(line: 1, column: 1), key: "", message: message)
-            ])
+            throw SettingsProblems(problems: [SettingsProblem(file: path, place: nil, key: "", message: message)])
         }
-        return try load(text: text, file: path, check: check)
+        return try load(text: text, file: path, readsSecrets: readsSecrets, check: check)
     }
 
     private static func readFile(_ path: String) -> [UInt8]? {
@@ -29,36 +30,56 @@ package enum SettingsLoader {
     }
 
     package static func load(
-        text bytes: [UInt8], file: String, check: (Settings, Problems) -> Void
+        text file: [UInt8], file name: String, readsSecrets: Bool = true, check: (Settings, Problems) -> Void
     ) throws(SettingsProblems) -> Settings {
-        let text = String(decoding: bytes, as: UTF8.self)
-        let problems = Problems(file: file, text: text)
+        // A byte order mark is no part of the text.
+        let bytes = file.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(file.dropFirst(3)) : file
+        let text = String(decoding: bytes.prefix(Limits.configurationBytes), as: UTF8.self)
+        let source = SourceText(text)
+        let problems = Problems(file: name, source: source)
         var settings = Settings()
-        if !text.utf8.elementsEqual(bytes) {
-            problems.add(Place(line: 1, column: 1), "", "the file is not valid UTF-8")
+        if bytes.count > Limits.configurationBytes {
+            problems.add("the file is larger than \(Limits.configurationBytes) bytes")
+        } else if let offset = firstDifference(text.utf8, bytes) {
+            problems.add(SourceText.place(ofByte: offset, in: bytes), "", "not valid UTF-8")
         } else {
             do throws(YAMLReader.Failure) {
-                let node = try YAMLReader.read(text)
+                let node = try YAMLReader.read(bytes, source)
                 var root = Section(node, path: "", problems: problems)
                 if node?.kind ?? "a mapping" == "a mapping" {
-                    settings = read(&root)
+                    settings = read(&root, readsSecrets)
                     check(settings, problems)
                 }
             } catch {
-                problems.add(error.place, "", error.message)
+                if let place = error.place {
+                    problems.add(place, "", error.message)
+                } else {
+                    problems.add(error.message)
+                }
             }
         }
-        guard problems.list.isEmpty else {
-            let sorted = problems.list.sorted { ($0.place.line, $0.place.column) < ($1.place.line, $1.place.column) }
-            throw SettingsProblems(problems: sorted)
-        }
+        guard problems.list.isEmpty else { throw SettingsProblems(problems: problems.list.sorted(by: isBefore)) }
         return settings
     }
 
-    private static func read(_ root: inout Section) -> Settings {
+    private static func isBefore(_ one: SettingsProblem, _ other: SettingsProblem) -> Bool {
+        (one.place?.line ?? 0, one.place?.column ?? 0) < (other.place?.line ?? 0, other.place?.column ?? 0)
+    }
+
+    /// Where a text that was repaired differs from its bytes.
+    private static func firstDifference(_ text: String.UTF8View, _ bytes: [UInt8]) -> Int? {
+        var offset = 0
+        for byte in text {
+            if offset == bytes.count || byte != bytes[offset] { return offset }
+            offset += 1
+        }
+        return offset == bytes.count ? nil : offset
+    }
+
+    private static func read(_ root: inout Section, _ readsSecrets: Bool) -> Settings {
         var settings = Settings()
-        settings.instance = root.nonEmpty("instance")
-        settings.kafka = kafka(&root)
+        settings.instance = root.checked("instance", KafkaNames.instanceProblem)
+        settings.kafka = kafka(&root, readsSecrets)
         settings.inputs = inputs(&root)
         settings.time = time(&root)
         settings.money = money(&root)
@@ -76,7 +97,7 @@ package enum SettingsLoader {
         return settings
     }
 
-    private static func kafka(_ root: inout Section) -> KafkaSettings {
+    private static func kafka(_ root: inout Section, _ readsSecrets: Bool) -> KafkaSettings {
         var kafka = KafkaSettings()
         guard var section = root.section("kafka") else {
             root.problems.add(
@@ -85,12 +106,18 @@ package enum SettingsLoader {
             return kafka
         }
         let message = "is required: where the brokers are, such as \"localhost:9092\""
-        kafka.bootstrap = section.required("bootstrap", at: section.place, message)?.value ?? ""
-        kafka.group = section.nonEmpty("group")?.value ?? kafka.group
+        if let bootstrap = section.required("bootstrap", at: section.place, message) {
+            kafka.bootstrap = bootstrap.value
+            if let problem = KafkaNames.bootstrapProblem(bootstrap.value) {
+                section.problems.add(bootstrap.place, "kafka.bootstrap", problem)
+            }
+        }
+        kafka.group = section.checked("group", KafkaNames.groupProblem)?.value ?? kafka.group
         if let properties = section.section("properties") {
             for name in properties.names {
                 var properties = properties
-                guard let node = properties.node(name), let value = property(node, properties, name) else { continue }
+                guard let node = properties.node(name), let value = property(node, properties, name, readsSecrets)
+                else { continue }
                 kafka.properties.append(
                     (name, Placed(value, place: properties.placeOfKey(name), key: properties.full(name))))
             }
@@ -100,12 +127,13 @@ package enum SettingsLoader {
     }
 
     /// A text, or `{file: path}`, or `{credential: name}`.
-    private static func property(_ node: YAMLNode, _ parent: Section, _ name: String) -> String? {
+    private static func property(_ node: YAMLNode, _ parent: Section, _ name: String, _ readsSecrets: Bool) -> String? {
         guard case .mapping = node.content else { return parent.text(of: node, key: parent.full(name))?.value }
         var section = Section(node, path: parent.full(name), problems: parent.problems)
         let file = section.nonEmpty("file")
         let credential = section.nonEmpty("credential")
         section.finish()
+        if !readsSecrets && (file ?? credential) != nil { return nil }
         do throws(SecretFile.Failure) {
             if let file { return try SecretFile.read(file.value) }
             if let credential { return try SecretFile.credential(credential.value) }
@@ -176,7 +204,7 @@ package enum SettingsLoader {
         var outputs = OutputSettings()
         guard var section = root.section("outputs") else { return outputs }
         if var topics = section.section("topics") {
-            for key in topics.names { outputs.topics[key] = topics.nonEmpty(key) }
+            for key in topics.names { outputs.topics[key] = topics.checked(key, KafkaNames.topicProblem) }
         }
         outputs.format = section.choice("format", OutputSettings.Format.self) ?? .structured
         section.finish()
@@ -186,7 +214,7 @@ package enum SettingsLoader {
     private static func snapshots(_ root: inout Section) -> SnapshotSettings {
         var snapshots = SnapshotSettings()
         guard var section = root.section("snapshots") else { return snapshots }
-        snapshots.folder = section.nonEmpty("folder")?.value ?? snapshots.folder
+        snapshots.folder = section.nonEmpty("folder") ?? snapshots.folder
         snapshots.every = section.duration("every", in: 1_000...86_400_000 * 7) ?? snapshots.every
         snapshots.keep = section.integer("keep", in: 1...100) ?? snapshots.keep
         section.finish()

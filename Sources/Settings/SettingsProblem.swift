@@ -11,52 +11,56 @@ package struct Place: Equatable, Sendable {
     }
 }
 
-/// A value and where it stands. `textPlace` is where the text itself begins (inside the quotes).
+/// A value and where it stands.
 package struct Placed<Value: Sendable>: Sendable {
     package var value: Value
     package var place: Place
-    /// Columns can be counted from `place` only if the text stands in the file as it is, on one line.
-    package var isVerbatim: Bool
+    /// Where each Unicode scalar of the text stands, and its end; empty if the text is not in the file as it is.
+    package var places: [Place]
     package var key: String
 
-    package init(_ value: Value, place: Place, isVerbatim: Bool = false, key: String = "") {
+    package init(_ value: Value, place: Place, places: [Place] = [], key: String = "") {
         self.value = value
         self.place = place
-        self.isVerbatim = isVerbatim
+        self.places = places
         self.key = key
     }
 
     /// The place of byte `offset` of a text.
     package func place(atByte offset: Int, of text: String) -> Place {
-        guard isVerbatim else { return place }
-        let characters = String(decoding: Array(text.utf8.prefix(offset)), as: UTF8.self).count
-        return Place(line: place.line, column: place.column + characters)
+        if places.isEmpty { return place }
+        let scalars = String(decoding: Array(text.utf8.prefix(offset)), as: UTF8.self).unicodeScalars.count
+        return places[min(scalars, places.count - 1)]
     }
 }
 
 package struct SettingsProblem: Error, Equatable, Sendable {
     package var file: String
-    package var place: Place
+    /// nil if it is about the file as a whole.
+    package var place: Place?
     package var key: String
     package var message: String
-    /// The line of the file, for the caret.
-    package var line: String?
+    /// The line of the file and a caret below.
+    package var snippet: String?
 
-    package init(file: String, place: Place, key: String, message: String, line: String? = nil) {
+    package init(file: String, place: Place?, key: String, message: String, snippet: String? = nil) {
         self.file = file
         self.place = place
         self.key = key
         self.message = message
-        self.line = line
+        self.snippet = snippet
     }
 
-    /// `file:line:col: error: key: message`, then the line and a caret.
+    private static let longestKey = 200
+    private static let longestMessage = 1_000
+
+    /// `file:line:col: error: key: message`, then the snippet.
     package var description: String {
-        var text = "\(file):\(place.line):\(place.column): error: \(key.isEmpty ? "" : key + ": ")\(message)"
-        if let line, !line.isEmpty {
-            text += "\n    \(line)\n    \(String(repeating: " ", count: max(0, place.column - 1)))^"
-        }
-        return text
+        let at = place.map { "\($0.line):\($0.column):" } ?? ""
+        let key = key.isEmpty ? "" : SourceText.plain(key, most: SettingsProblem.longestKey) + ": "
+        let name = file.isEmpty ? "''" : file
+        return "\(name):\(at) error: \(key)\(SourceText.plain(message, most: SettingsProblem.longestMessage))"
+            + (snippet.map { "\n" + $0 } ?? "")
     }
 }
 

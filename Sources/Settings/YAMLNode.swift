@@ -11,8 +11,8 @@ package struct YAMLNode: Sendable {
 
     package var content: Content
     package var place: Place
-    /// Of a scalar: its text stands on one line as it is (no escapes, no folding).
-    package var isVerbatim = false
+    /// Of a scalar: where each Unicode scalar of its text stands, and its end; empty if the file writes it in another way (escapes).
+    package var places: [Place] = []
 
     var kind: String {
         switch content {
@@ -26,29 +26,29 @@ package struct YAMLNode: Sendable {
 /// Reads one document. Caps keep a hostile file from growing without bound.
 struct YAMLReader {
     struct Failure: Error {
-        var place: Place
+        /// nil if it is about the file as a whole.
+        var place: Place?
         var message: String
     }
 
     private var parser = yaml_parser_t()
     private var nodes = 0
-    private let lines: [Substring]
+    private let bytes: [UInt8]
+    private let source: SourceText
 
-    static func read(_ text: String) throws(Failure) -> YAMLNode? {
-        guard text.utf8.count <= Limits.configurationBytes else {
-            throw Failure(
-                place: Place(line: 1, column: 1), message: "the file is larger than \(Limits.configurationBytes) bytes")
-        }
-        var reader = YAMLReader(lines: text.split(separator: "\n", omittingEmptySubsequences: false))
-        return try reader.document(Array(text.utf8))
+    /// `bytes` are valid UTF-8, and `source` is what they mean.
+    static func read(_ bytes: [UInt8], _ source: SourceText) throws(Failure) -> YAMLNode? {
+        var reader = YAMLReader(bytes, source)
+        return try reader.document()
     }
 
-    private init(lines: [Substring]) { self.lines = lines }
+    private init(_ bytes: [UInt8], _ source: SourceText) {
+        self.bytes = bytes
+        self.source = source
+    }
 
-    private mutating func document(_ bytes: [UInt8]) throws(Failure) -> YAMLNode? {
-        guard yaml_parser_initialize(&parser) == 1 else {
-            throw Failure(place: Place(line: 1, column: 1), message: "out of memory")
-        }
+    private mutating func document() throws(Failure) -> YAMLNode? {
+        guard yaml_parser_initialize(&parser) == 1 else { throw Failure(place: nil, message: "out of memory") }
         defer { yaml_parser_delete(&parser) }
         // The parser reads the copy only until `document` returns.
         let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count + 1)
@@ -79,8 +79,11 @@ struct YAMLReader {
         var event = yaml_event_t()
         guard yaml_parser_parse(&parser, &event) == 1 else {
             let problem = parser.problem.map { String(cString: $0) } ?? "cannot be read"
-            let mark = parser.error == YAML_READER_ERROR ? parser.mark : parser.problem_mark
-            throw Failure(place: YAMLReader.place(mark), message: "not valid YAML: \(problem)")
+            // What it could not read as text has no mark yet.
+            let place =
+                parser.error == YAML_READER_ERROR
+                ? SourceText.place(ofByte: parser.problem_offset, in: bytes) : YAMLReader.place(parser.problem_mark)
+            throw Failure(place: place, message: "not valid YAML: \(problem)")
         }
         return event
     }
@@ -134,14 +137,56 @@ struct YAMLReader {
     private func scalar(_ event: yaml_event_t, _ place: Place) -> YAMLNode {
         let scalar = event.data.scalar
         let text = String(decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
-        let isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE
-        var textPlace = place
-        if scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE || scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE {
-            textPlace.column += 1
+        var begin = place
+        var isBlock = false
+        switch scalar.style {
+        case YAML_DOUBLE_QUOTED_SCALAR_STYLE, YAML_SINGLE_QUOTED_SCALAR_STYLE: begin.column += 1
+        case YAML_LITERAL_SCALAR_STYLE, YAML_FOLDED_SCALAR_STYLE:
+            // The text begins below its `|` or `>`.
+            begin = Place(line: place.line + 1, column: 1)
+            isBlock = true
+        default: break
         }
-        let line = place.line <= lines.count ? lines[place.line - 1] : ""
-        let isVerbatim = line.dropFirst(textPlace.column - 1).hasPrefix(text)
+        let places = places(of: text, from: begin)
         return YAMLNode(
-            content: .scalar(text, isPlain: isPlain), place: isVerbatim ? textPlace : place, isVerbatim: isVerbatim)
+            content: .scalar(text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE),
+            place: places.isEmpty || isBlock ? place : begin, places: places)
+    }
+
+    /// Follows a text through the file, which may fold and indent it: only blanks and line ends may differ. Empty if more does.
+    private func places(of text: String, from begin: Place) -> [Place] {
+        var cursor = begin
+        var places: [Place] = []
+        places.reserveCapacity(text.unicodeScalars.count + 1)
+        for scalar in text.unicodeScalars {
+            if YAMLReader.isBlank(scalar) {
+                places.append(cursor)
+                if at(cursor) == scalar { advance(&cursor) }
+                continue
+            }
+            while let here = at(cursor), YAMLReader.isBlank(here) { advance(&cursor) }
+            guard at(cursor) == scalar else { return [] }
+            places.append(cursor)
+            advance(&cursor)
+        }
+        return places + [cursor]
+    }
+
+    private static func isBlank(_ scalar: Unicode.Scalar) -> Bool { scalar == " " || scalar == "\t" || scalar == "\n" }
+
+    /// A line feed for the end of any line but the last; nil behind that.
+    private func at(_ place: Place) -> Unicode.Scalar? {
+        guard place.line <= source.lines.count else { return nil }
+        let line = source.lines[place.line - 1]
+        if place.column <= line.count { return line[place.column - 1] }
+        return place.line < source.lines.count ? "\n" : nil
+    }
+
+    private func advance(_ place: inout Place) {
+        if place.column <= source.lines[place.line - 1].count {
+            place.column += 1
+        } else {
+            place = Place(line: place.line + 1, column: 1)
+        }
     }
 }

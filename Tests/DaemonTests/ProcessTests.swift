@@ -44,7 +44,7 @@ import Testing
 
     /// No memory: one line, and the end by a signal.
     @Test func aCrashPrintsNoStackTrace() throws {
-        let crash = try shell("ulimit -v 500000; RFMD bench engine --customers 10000000 --events 10; echo $? >&2")
+        let crash = try shell("ulimit -v 200000; RFMD bench engine --customers 10000000 --events 10; echo $? >&2")
         let lines = crash.errorText.split(separator: "\n")
         #expect(
             lines.contains(

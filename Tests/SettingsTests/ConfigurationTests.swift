@@ -187,7 +187,7 @@ private let least = "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [{ topic:
                 "ladders[0].rungs[1].when",
                 "warnings[0].when", "emit_from", "wokers",
             ])
-        #expect(found.allSatisfy { $0.line != nil })
+        #expect(found.allSatisfy { $0.snippet != nil })
     }
 
     /// Files no one wrote: cut off anywhere, it is read or refused.

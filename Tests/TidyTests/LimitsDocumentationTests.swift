@@ -11,6 +11,7 @@ import Testing
         ("earliestTime", Int64(Limits.earliestTime)),
         ("latestTime", Int64(Limits.latestTime)),
         ("amountMinorUnits", Int64(Limits.amountMinorUnits)),
+        ("replayLineBytes", Int64(Limits.replayLineBytes)),
         ("customersPerShard", Int64(Limits.customersPerShard)),
         ("entriesPerCustomer", Int64(Limits.entriesPerCustomer)),
         ("agedOrders", Int64(Limits.agedOrders)),
@@ -45,6 +46,8 @@ import Testing
         ("snapshotChunkBytes", Int64(Limits.snapshotChunkBytes)),
         ("snapshotIdentityBytes", Int64(Limits.snapshotIdentityBytes)),
         ("snapshotAbandonedSeconds", Int64(Limits.snapshotAbandonedSeconds)),
+        ("leastOpenFiles", Int64(Limits.leastOpenFiles)),
+        ("leastAddressBytes", Int64(Limits.leastAddressBytes)),
     ]
 
     /// The value of a cell: a number with its unit, or an instant.
