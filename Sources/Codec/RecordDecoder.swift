@@ -137,7 +137,7 @@ package final class RecordDecoder {
         if let header { return header.withUnsafeBytes { kind(named: $0) } }
         if case .constant(let name) = mapping.kindAt { return mapping.kinds[name] }
         guard let value = first(kindSlots) else { throw Rejection(.missingField, field: "type") }
-        guard value.type == CSJ_STRING.rawValue else { throw Rejection(.wrongField, field: "type") }
+        guard value.type == CSJ_STRING.rawValue else { throw Rejection(.wrongField, field: "type", expected: "a text") }
         return kind(named: RecordDecoder.text(value))
     }
 
@@ -205,6 +205,23 @@ package final class RecordDecoder {
         return try scalar(value, field)
     }
 
+    private func wrong(_ field: Field) -> Rejection {
+        let expected =
+            switch field {
+            case .eventID, .customerID, .orderID: "a text, or a whole number by its digits"
+            case .amount: "a decimal such as \"12.50\""
+            case .currency: "a currency's code as a text"
+            case .occurredAt:
+                switch mapping.timeUnit {
+                case .rfc3339: "an RFC 3339 time with its zone, such as \"2026-11-23T10:00:00Z\""
+                case .seconds: "a number of seconds since 1970"
+                case .milliseconds: "a number of milliseconds since 1970"
+                case .microseconds: "a number of microseconds since 1970"
+                }
+            }
+        return Rejection(.wrongField, field: field.name, expected: expected)
+    }
+
     /// In binary mode the header takes the attribute's place.
     private func attributeOrScalar(_ field: Field) throws(Rejection) -> (text: UnsafeRawBufferPointer, isNumber: Bool)?
     {
@@ -213,7 +230,7 @@ package final class RecordDecoder {
                 if let value = first([slot]) { return try scalar(value, field) }
             } else if let text = attributes[field.rawValue] {
                 guard String(validating: text, as: UTF8.self) != nil else {
-                    throw Rejection(.wrongField, field: field.name)
+                    throw wrong(field)
                 }
                 return (text, false)
             }
@@ -225,7 +242,7 @@ package final class RecordDecoder {
         text: UnsafeRawBufferPointer, isNumber: Bool
     ) {
         guard value.type == CSJ_STRING.rawValue || value.type == CSJ_NUMBER.rawValue else {
-            throw Rejection(.wrongField, field: field.name)
+            throw wrong(field)
         }
         return (RecordDecoder.text(value), value.type == CSJ_NUMBER.rawValue)
     }
@@ -238,7 +255,7 @@ package final class RecordDecoder {
         }
         if isNumber {
             for byte in text where byte == 0x2E || byte == 0x65 || byte == 0x45 {
-                throw Rejection(.wrongField, field: field.name)
+                throw wrong(field)
             }
         }
         return text
@@ -264,7 +281,7 @@ package final class RecordDecoder {
         } else {
             instant = RecordDecoder.instant(text, unit: mapping.timeUnit)
         }
-        guard let instant else { throw Rejection(.wrongField, field: field.name) }
+        guard let instant else { throw wrong(field) }
         guard instant >= Limits.earliestTime, instant < Limits.latestTime else {
             throw Rejection(.timeOutOfRange, field: field.name)
         }
@@ -298,7 +315,7 @@ package final class RecordDecoder {
         }
         let decimal: Decimal
         do throws(Decimal.Failure) { decimal = try Decimal(text) } catch {
-            throw Rejection(error == .tooLarge ? .amountOutOfRange : .wrongField, field: field)
+            throw error == .tooLarge ? Rejection(.amountOutOfRange, field: field) : wrong(.amount)
         }
         if decimal.coefficient < 0 { throw Rejection(.negativeAmount, field: field) }
         let minorUnits: Int64
@@ -328,7 +345,7 @@ package final class RecordDecoder {
         }
         do {
             guard let (text, isNumber) = try scalar(.currency) else { return try minorUnits(money.exponent) }
-            if isNumber { throw Rejection(.wrongField, field: Field.currency.name) }
+            if isNumber { throw wrong(.currency) }
             if currencyName.elementsEqual(text) { return try minorUnits(money.exponent) }
             guard let (_, rate) = rates.first(where: { $0.name.elementsEqual(text) }) else {
                 throw Rejection(.unknownCurrency, field: Field.currency.name)

@@ -64,11 +64,17 @@ package enum RejectionReason: UInt8, CaseIterable, Sendable {
 package struct Rejection: Error, Equatable, Sendable {
     package var reason: RejectionReason
     package var field: String?
+    /// What should have stood there, for people.
+    package var expected: String?
 
-    package init(_ reason: RejectionReason, field: String? = nil) {
+    package init(_ reason: RejectionReason, field: String? = nil, expected: String? = nil) {
         self.reason = reason
         self.field = field
+        self.expected = expected
     }
 
-    package var message: String { field.map { "\($0): \(reason.message)" } ?? reason.message }
+    package var message: String {
+        let text = expected.map { "expected \($0)" } ?? reason.message
+        return field.map { "\($0): \(text)" } ?? text
+    }
 }

@@ -57,6 +57,24 @@ func purchase(_ field: String = "", _ value: String? = nil) -> String {
 }
 
 @Suite struct DecoderTests {
+    /// What a wrong field should have been, in the words that a dead letter and a replay tell people.
+    @Test(arguments: [
+        ("occurred_at", "\"2026-11-23T10:00:00\"", "an RFC 3339 time with its zone, such as \"2026-11-23T10:00:00Z\""),
+        ("amount", "\"12,50\"", "a decimal such as \"12.50\""), ("amount", "[1]", "a decimal such as \"12.50\""),
+        ("customer_id", "1.5", "a text, or a whole number by its digits"),
+        ("currency", "978", "a currency's code as a text"),
+        ("type", "7", "a text"),
+    ])
+    func aWrongFieldSaysWhatWasExpected(field: String, json: String, expected: String) {
+        let decoder = RecordDecoder(.native(topic: "t"), money: euro)
+        let decoded = Array(purchase(field, json).utf8).withUnsafeBytes { decoder.decode($0) }
+        guard case .rejected(let rejection) = decoded else {
+            Issue.record("\(field) was taken")
+            return
+        }
+        #expect(rejection.reason == .wrongField && rejection.message == "\(field): expected \(expected)")
+    }
+
     private static let good = Read("purchase c7 e1 o1 1795428000123 12345")
 
     @Test func readsNativeRecords() {
