@@ -3,8 +3,9 @@ import Glibc
 import Options
 import Settings
 
-/// The version of the program.
+/// The version of the program, and its day.
 package let programVersion = "0.1.0"
+private let programDate = "2026-11-26"
 
 public func rfmdMain() -> Never {
     ProcessSetup.keepStandardStreams()
@@ -58,10 +59,10 @@ private func run(_ invocation: Invocation) -> Int32 {
         printOut(Help.overview)
         return ExitCode.done
     case "man":
-        printOut(Help.manual)
+        printOut(Help.manual(version: programVersion, date: programDate))
         return ExitCode.done
     case "completion":
-        guard let text = Help.completion(invocation.operands[0]) else {
+        guard let text = Completions.text(invocation.operands[0]) else {
             printError("rfmd completion: '\(invocation.operands[0])' is none of bash, zsh, fish\n")
             return ExitCode.usage
         }

@@ -37,17 +37,19 @@ package enum Help {
 
     // MARK: Manual page
 
-    package static var manual: String {
+    /// `date` is that of the version, as 2026-11-30.
+    package static func manual(version: String, date: String) -> String {
         var text = """
-            .TH RFMD 8 "" "rfmd" "System Administration"
+            .TH RFMD 8 "\(date)" "rfmd \(version)" "System Administration"
             .SH NAME
             rfmd \\- customer state from Kafka, and its changes exactly once
             .SH SYNOPSIS
 
             """
         for verb in OptionTable.verbs {
-            text +=
-                ".B rfmd \(verb.name)\n\(roff(String(usageLine(verb).dropFirst(("Usage: rfmd " + verb.name).count))))\n.br\n"
+            // A line that begins with a blank would break.
+            let operands = usageLine(verb).dropFirst("Usage: rfmd \(verb.name)".count).drop { $0 == " " }
+            text += ".B rfmd \(verb.name)\n\(operands == "\n" ? "" : roff(String(operands))).br\n"
         }
         text += ".SH VERBS\n"
         for verb in OptionTable.verbs {
@@ -85,75 +87,5 @@ package enum Help {
             }
             return escaped.hasPrefix(".") || escaped.hasPrefix("'") ? "\\&" + escaped : escaped
         }.joined(separator: "\n")
-    }
-
-    // MARK: Completions
-
-    /// nil for a shell that is not known.
-    package static func completion(_ shell: String) -> String? {
-        switch shell {
-        case "bash": bash
-        case "zsh": zsh
-        case "fish": fish
-        default: nil
-        }
-    }
-
-    private static var bash: String {
-        var cases = ""
-        for verb in OptionTable.verbs {
-            cases +=
-                "        \(verb.name)) words=\"\((verb.options.map { "--" + $0.name } + ["--help"]).joined(separator: " "))\" ;;\n"
-        }
-        return """
-            # bash completion for rfmd
-            _rfmd() {
-                local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words=
-                if [ "$COMP_CWORD" -eq 1 ]; then
-                    COMPREPLY=($(compgen -W "\(OptionTable.verbs.map(\.name).joined(separator: " "))" -- "$current"))
-                    return
-                fi
-                case $previous in --config|--state) COMPREPLY=($(compgen -f -- "$current")); return ;; esac
-                case ${COMP_WORDS[1]} in
-            \(cases)    esac
-                case $current in
-                    -*) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
-                    *) COMPREPLY=($(compgen -f -- "$current")) ;;
-                esac
-            }
-            complete -F _rfmd rfmd
-
-            """
-    }
-
-    private static var zsh: String {
-        var text = "#compdef rfmd\n_rfmd() {\n    if (( CURRENT == 2 )); then\n        local -a verbs=(\n"
-        for verb in OptionTable.verbs { text += "            '\(verb.name):\(quoted(verb.summary))'\n" }
-        text += "        )\n        _describe verb verbs\n        return\n    fi\n    case $words[2] in\n"
-        for verb in OptionTable.verbs {
-            let options = verb.options.map { option in
-                "'--\(option.name)\(option.argument == nil ? "" : "=")[\(quoted(option.help))]\(option.argument.map { ":\($0):_files" } ?? "")'"
-            }
-            text +=
-                "        \(verb.name)) _arguments \((options + ["'--help[print help]'", "'*:file:_files'"]).joined(separator: " ")) ;;\n"
-        }
-        return text + "    esac\n}\n_rfmd \"$@\"\n"
-    }
-
-    private static var fish: String {
-        var text = "# fish completion for rfmd\n"
-        for verb in OptionTable.verbs {
-            text += "complete -c rfmd -n __fish_use_subcommand -f -a \(verb.name) -d '\(quoted(verb.summary))'\n"
-            for option in verb.options {
-                text +=
-                    "complete -c rfmd -n '__fish_seen_subcommand_from \(verb.name)' -l \(option.name)\(option.argument == nil ? "" : " -r") -d '\(quoted(option.help))'\n"
-            }
-        }
-        return text
-    }
-
-    private static func quoted(_ text: String) -> String {
-        text.map { $0 == "'" ? "’" : $0 == "[" ? "(" : $0 == "]" ? ")" : $0 == ":" ? "," : $0 }.map(String.init)
-            .joined()
     }
 }

@@ -16,6 +16,8 @@ package struct Option: Sendable {
         self.help = help
         self.isRequired = isRequired
     }
+
+    var takesFile: Bool { argument == "FILE" }
 }
 
 package struct Verb: Sendable {
@@ -37,6 +39,14 @@ package struct Verb: Sendable {
         self.options = options
         self.operands = operands
         self.operandCount = operandCount
+    }
+
+    var takesFiles: Bool { operands.hasPrefix("FILE") }
+
+    /// What its operand may be, if that is a choice.
+    var operandWords: [String] {
+        if operands == "[VERB]" { return OptionTable.verbs.map(\.name) }
+        return takesFiles ? [] : operands.split(separator: "|").map(String.init)
     }
 }
 

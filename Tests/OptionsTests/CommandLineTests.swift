@@ -1,5 +1,7 @@
 // The command line as GNU users expect it, and texts that cover every verb.
+import Foundation
 import Options
+import TestSupport
 import Testing
 
 private func run(_ arguments: String...) throws -> Invocation {
@@ -87,20 +89,63 @@ private func usage(_ arguments: String...) -> String {
     }
 
     @Test func everyTextCoversEveryVerbAndOption() throws {
-        let completions = try ["bash", "zsh", "fish"].map { try #require(Help.completion($0)) }
-        #expect(Help.completion("tcsh") == nil)
+        let completions = try ["bash", "zsh", "fish"].map { try #require(Completions.text($0)) }
+        #expect(Completions.text("tcsh") == nil)
+        let manual = Help.manual(version: "1.2.3", date: "2026-11-30")
         for verb in OptionTable.verbs {
             #expect(Help.overview.contains("  \(verb.name) "))
-            #expect(Help.manual.contains(".SS \(verb.name)\n"))
+            #expect(manual.contains(".SS \(verb.name)\n"))
             for text in completions { #expect(text.contains(verb.name)) }
             for option in verb.options {
-                #expect(Help.manual.contains(".B \\-\\-\(option.name)"))
+                #expect(manual.contains(".B \\-\\-\(option.name)"))
                 #expect(completions[0].contains("--\(option.name)"))
                 #expect(completions[1].contains("--\(option.name)"))
                 #expect(completions[2].contains("-l \(option.name)"))
             }
         }
         #expect(Set(OptionTable.verbs.map(\.name)).count == OptionTable.verbs.count)
+    }
+
+    /// roff breaks a line that begins with a blank.
+    @Test func theManualPageHasADateAndUnbrokenLines() {
+        let manual = Help.manual(version: "1.2.3", date: "2026-11-30")
+        #expect(manual.hasPrefix(".TH RFMD 8 \"2026-11-30\" \"rfmd 1.2.3\" "))
+        let synopsis = manual.components(separatedBy: ".SH ")[2]
+        #expect(
+            synopsis.contains(".B rfmd run\n[\\-\\-config FILE] [\\-\\-rebuild]\n.br\n.B rfmd demo\n"), "\(synopsis)")
+        for line in manual.split(separator: "\n") { #expect(!line.hasPrefix(" "), "\(line)") }
+    }
+
+    /// What bash offers behind `rfmd …`.
+    private func offered(_ words: String...) throws -> Set<String> {
+        let script = try #require(Completions.text("bash"))
+        let list = (["rfmd"] + words).map { "'\($0)'" }.joined(separator: " ")
+        let ask =
+            "\nCOMP_WORDS=(\(list)); COMP_CWORD=\(words.count); cd /usr/lib; _rfmd; printf '%s\\n' \"${COMPREPLY[@]}\""
+        let answer = try Command.run("bash", ["-c", script + ask])
+        #expect(answer.status == 0 && answer.errors.isEmpty, "\(answer.errorText)")
+        return Set(answer.outputText.split(separator: "\n").map(String.init))
+    }
+
+    @Test func completionsOfferWhatMayFollow() throws {
+        #expect(try offered("re") == ["replay"])
+        #expect(try offered("completion", "") == ["bash", "zsh", "fish"])
+        #expect(try offered("help", "r") == ["run", "replay"])
+        #expect(try offered("bench", "") == ["engine"])
+        #expect(try offered("run", "") == [])
+        #expect(try offered("run", "--") == ["--config", "--rebuild", "--help"])
+        #expect(try offered("demo", "--duration", "") == [])
+        #expect(try offered("replay", "--until", "") == [])
+        #expect(try offered("replay", "os-rel") == ["os-release"])
+        #expect(try offered("run", "--config", "os-rel") == ["os-release"])
+        let (zsh, fish) = (try #require(Completions.text("zsh")), try #require(Completions.text("fish")))
+        #expect(zsh.contains("completion) _arguments '--help[print help]' '1:operand:(bash zsh fish)' ;;"))
+        #expect(
+            zsh.contains(
+                "validate) _arguments '--config=[read this configuration]:FILE:_files' '--help[print help]' ;;"))
+        #expect(zsh.contains("]:RFC3339: '"))
+        #expect(fish.contains("'__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'\n"))
+        #expect(fish.contains("from replay' -l until -x -d") && fish.contains("from run' -l config -r -F -d"))
     }
 
     @Test func durations() {
