@@ -28,6 +28,8 @@ struct Expected {
 }
 
 struct Auditor {
+    /// What a clock may be off by without anybody noticing, ms.
+    private static let drift: Int64 = 550
     private let world: World
     /// Everything was read and stopped in order.
     private let isWhole: Bool
@@ -54,12 +56,13 @@ struct Auditor {
         for index in 0..<world.options.shards {
             let journal = world.cluster.log(TopicPartition(topic: World.outputs.journal, partition: index))
             var one: ShardAudit?
-            for (offset, entry) in journal.committed() {
+            for (offset, entry) in journal.everCommitted() {
                 guard let value = entry.value, let record = JournalRecord(value), record.shard == index else {
                     throw Violation("\(journal.partition), offset \(offset): no journal record")
                 }
                 if record.batch == 0 {
-                    if one != nil && world.statistics.rebuilds == 0 {
+                    // Without journal, positions and snapshots a shard cannot know that it was ever at work.
+                    if one != nil && world.statistics.rebuilds == 0 && !hasNewJournal(index) {
                         throw Violation("shard \(index) has a second genesis")
                     }
                     one = try ShardAudit(record, versions, world)
@@ -67,6 +70,7 @@ struct Auditor {
                     guard one != nil else {
                         throw Violation("shard \(index): its journal does not begin with a genesis")
                     }
+                    try checkReadings(record, writtenAt: entry.timestamp)
                     try one?.apply(record, &expected)
                     world.statistics.batches += 1
                 }
@@ -90,10 +94,24 @@ struct Auditor {
         if isWhole {
             try checkEnd(expected, shards)
             if world.options.isEventClock && world.options.topics.count == 1 && world.statistics.versions == 0
-                && world.statistics.rebuilds == 0
+                && world.statistics.rebuilds == 0 && !shards.contains(where: { hasNewJournal($0.last.shard) })
             {
                 for shard in shards { try compareUninterrupted(shard) }
             }
+        }
+    }
+
+    private func hasNewJournal(_ shard: Int32) -> Bool {
+        !world.cluster.log(TopicPartition(topic: World.outputs.journal, partition: shard)).past.isEmpty
+    }
+
+    /// A clock that jumped ahead was not believed before it had stayed so for long enough.
+    private func checkReadings(_ record: JournalRecord, writtenAt: Int64) throws(Violation) {
+        let most = writtenAt + world.mostSkew + Auditor.drift
+        for slice in record.slices where max(slice.reading, slice.endedAt ?? .min) > most {
+            throw Violation(
+                "shard \(record.shard), batch \(record.batch): a reading of \(slice.reading) was written at \(writtenAt): the clock ran ahead"
+            )
         }
     }
 
@@ -221,7 +239,7 @@ struct Auditor {
         let versions = try readVersions()
         for index in 0..<world.options.shards {
             let (usable, damaged) = vault.list(group: World.group, shard: index)
-            if !damaged.isEmpty && world.disk.rotten == 0 {
+            if !damaged.isEmpty && world.disk.rotten == 0 && world.disk.misnamed == 0 {
                 throw Violation("shard \(index): a snapshot is damaged, and no disk failed: \(damaged[0].text)")
             }
             try checkTrimming(index, usable)

@@ -12,6 +12,11 @@ final class Faults {
     /// State was lost for good, as far as the operator can see: starting may be refused.
     private(set) var mayRefuse = false
     private var accepts = false
+    /// An input was deleted and made anew: there is nothing to accept, and starting must be refused.
+    private(set) var mustRefuse = false
+    private var hasRenewed = false
+    /// Nobody starts anything for a while.
+    private var isHeld = false
     /// A refusal that nobody accepted: the run ends here.
     private(set) var hasRefused = false
     /// Names that a second process took while the first was alive.
@@ -43,6 +48,7 @@ final class Faults {
 
     private func startLater(_ instance: String) {
         schedule.after(isOver ? 50 : dice.delay(4_000)) { [unowned self] in
+            if isHeld { return startLater(instance) }
             if wanted.contains(instance) && !isAlive(instance) && !hasRefused { start(instance) }
         }
     }
@@ -74,10 +80,11 @@ final class Faults {
                 }
             case .refused(let text):
                 world.statistics.refusals += 1
-                if !mayRefuse || !text.contains("cannot be recovered") {
+                let isRenewed = mustRefuse && text.contains("was deleted and made anew")
+                if !isRenewed && (!mayRefuse || !text.contains("cannot be recovered")) {
                     world.report("\(process.name) refuses without a reason: \(text)")
                 }
-                if options.rebuilds { accepts = true } else { hasRefused = true }
+                if options.rebuilds && !isRenewed { accepts = true } else { hasRefused = true }
             }
         }
         startLater(process.instance)
@@ -104,7 +111,8 @@ final class Faults {
         cluster.isAway = false
         cluster.markerMilliseconds = 20
         (world.lostAnswers, world.doubtfulCommits) = (0, 0)
-        (world.disk.isFull, world.disk.isBroken, world.disk.syncMilliseconds) = (false, false, 3)
+        (world.disk.isFull, world.disk.isBroken, world.disk.isUnreadable) = (false, false, false)
+        world.disk.syncMilliseconds = 3
         for process in alive {
             process.isCutOff = false
             process.pointsLeft = nil
@@ -132,7 +140,9 @@ final class Faults {
     private func doOne(_ fault: Fault) {
         switch fault {
         case .kill, .killAtPoint, .powerLoss, .pause, .restart, .scale, .takeOver: doToProcesses(fault)
-        case .diskFull, .diskBroken, .slowDisk, .bitRot, .wipe: doToDisk(fault)
+        case .diskFull, .diskBroken, .diskUnreadable, .slowDisk, .bitRot, .misnamedFile, .wipe: doToDisk(fault)
+        case .retention, .unreadLost: retain(beyond: fault == .unreadLost)
+        case .journalRenewed, .inputRenewed: if dice.one(in: 6) { renew(isInput: fault == .inputRenewed) }
         default: doToBrokers(fault)
         }
     }
@@ -158,6 +168,7 @@ final class Faults {
             later(milliseconds) { if !victim.isDead { victim.goOn() } }
             if fault == .takeOver {
                 later(dice.int64(0...milliseconds)) { [self] in
+                    if isHeld { return }
                     note("a second process of the name \(victim.instance)")
                     takenOver.insert(victim.instance)
                     start(victim.instance)
@@ -189,6 +200,11 @@ final class Faults {
         case .diskBroken:
             disk.isBroken = true
             later(milliseconds) { disk.isBroken = false }
+        case .diskUnreadable:
+            disk.isUnreadable = true
+            mayRefuse = true
+            later(milliseconds) { disk.isUnreadable = false }
+        case .misnamedFile: if disk.misname() { note("a snapshot under another's name") }
         case .slowDisk:
             disk.syncMilliseconds = 4_000
             later(milliseconds) { disk.syncMilliseconds = 3 }
@@ -233,13 +249,12 @@ final class Faults {
         case .expiredPositions:
             note("the group's positions expire")
             cluster.group.forgetPositions()
-        case .retention: retain()
         case .clockJump:
             guard let victim = alive.isEmpty ? nil : dice.pick(alive) else { return }
             let jump = dice.pick([3_600_000, -3_600_000, 86_400_000, -86_400_000, 10_000, -10_000, 800])
             note("the clock of \(victim.name) jumps by \(jump) ms")
-            victim.skew += Int64(jump)
-            if dice.one(in: 2) { later(milliseconds) { victim.skew -= Int64(jump) } }
+            move(victim, by: Int64(jump))
+            if dice.one(in: 2) { later(milliseconds) { [self] in move(victim, by: -Int64(jump)) } }
         default:
             if version + 1 < options.rules.count {
                 version += 1
@@ -250,17 +265,54 @@ final class Faults {
         }
     }
 
-    /// Inputs lose records that were read: only what was read, so that nothing is lost that was not counted.
-    private func retain() {
+    private func move(_ victim: SimulatedProcess, by jump: Int64) {
+        victim.skew += jump
+        // What lasts for so long is rightly believed.
+        let skew = victim.skew
+        schedule.after(options.agreement) { [self] in
+            if victim.skew == skew { world.mostSkew = max(world.mostSkew, skew) }
+        }
+    }
+
+    /// Inputs lose records that were read, or also some that nobody has read yet.
+    private func retain(beyond: Bool) {
         let cluster = world.cluster
         for partition in cluster.logs.keys.sorted(by: { $0.description < $1.description })
         where options.topics.contains(partition.topic) {
             guard let position = cluster.group.committed[partition], dice.one(in: 2) else { continue }
             let log = cluster.log(partition)
             let before = log.start
-            log.delete(before: dice.int64(min(before, position)...position))
+            log.delete(before: dice.int64(min(before, position)...position) + (beyond ? dice.int64(0...3) : 0))
             if log.start > before {
                 note("\(partition): records before \(log.start) are deleted")
+                mayRefuse = true
+            }
+        }
+    }
+
+    /// Everything is stopped, and one topic is deleted and made anew.
+    private func renew(isInput: Bool) {
+        if isHeld || hasRenewed { return }
+        isHeld = true
+        for victim in alive {
+            victim.kill()
+            world.processDied(victim)
+        }
+        // Until every transaction has come to its end.
+        schedule.after(options.transactionMilliseconds + 3_000) { [self] in
+            isHeld = false
+            let topic = isInput ? dice.pick(options.topics) : World.outputs.journal
+            let shard = Int32(dice.int(0...Int(options.shards) - 1))
+            let log = world.cluster.log(TopicPartition(topic: topic, partition: shard))
+            let wasUsed = isInput ? world.cluster.group.committed[log.partition] ?? 0 > 1 : log.end > 0
+            if isOver || !alive.isEmpty || !log.isSettled || !wasUsed { return }
+            note("\(log.partition) is deleted and made anew")
+            log.renew()
+            hasRenewed = true
+            if isInput {
+                world.cluster.group.forgetPositions(of: topic)
+                mustRefuse = true
+            } else {
                 mayRefuse = true
             }
         }

@@ -30,7 +30,9 @@ final class MutantSource: RecordSource, @unchecked Sendable {
     {
         let before = records.count
         let end = try real.take(partition, limit: limit, into: &records)
-        if mutation == .recordLost && records.count > before && world.dice.one(in: 20) { records.remove(at: before) }
+        if records.count == before || !world.dice.one(in: 20) { return end }
+        if mutation == .recordLost { records.remove(at: before) }
+        if mutation == .recordTwice { records.insert(records[before], at: before) }
         return end
     }
 
@@ -75,14 +77,35 @@ final class MutantSink: TransactionSink, @unchecked Sendable {
         case .positionsLeftOut:
             if transaction.positions.allSatisfy({ lastPositions[$0.0] == $0.1 }) { changed.positions = [] }
             for (partition, position) in transaction.positions { lastPositions[partition] = position }
+        case .versionNotWritten: forget(&changed) { $0 == World.outputs.versions }
+        case .eventsSwapped: swap(&changed)
+        case .wrongPartition:
+            if let place = changed.messages.firstIndex(where: { isEvent($0, transaction) }), world.options.shards > 1 {
+                changed.messages[place].partition = (changed.messages[place].partition + 1) % world.options.shards
+            }
         case .clockNotJournaled: return try commitWithoutClock(transaction)
         default: break
         }
         do throws(TransportFailure) { return try real.commit(changed) } catch {
-            guard mutation == .committedAgain, case .abort = error else { throw error }
+            guard mutation == .committedAgain || mutation == .doubtTakenForDone, case .abort = error else { throw error }
             try real.initialize { false }
+            if mutation == .doubtTakenForDone { return .committed(offsets: transaction.tracked.map { _ in 0 }) }
             return try real.commit(changed)
         }
+    }
+
+    private func isEvent(_ message: OutputMessage, _ transaction: SealedTransaction) -> Bool {
+        World.eventTopics.contains(transaction.topics[message.topic])
+    }
+
+    /// The first event changes places with the next one to the same partition.
+    private func swap(_ transaction: inout SealedTransaction) {
+        guard let one = transaction.messages.firstIndex(where: { isEvent($0, transaction) }) else { return }
+        let first = transaction.messages[one]
+        let next = transaction.messages[(one + 1)...].firstIndex {
+            $0.topic == first.topic && $0.partition == first.partition
+        }
+        if let next { transaction.messages.swapAt(one, next) }
     }
 
     /// Leaves out the last message to one of some topics.
@@ -162,5 +185,41 @@ final class MutantHousekeeper: Housekeeper, @unchecked Sendable {
     ) {
         if let newest = offsets.values.max() { world.cluster.log(journal).delete(before: newest) }
         real.tidy(group: group, shard: shard, genesis: genesis, keep: keep, journal: journal, offsets: offsets)
+    }
+}
+
+/// Trims behind the newest batch that it knows, once another member has the shard.
+final class LosingHousekeeper: Housekeeper, @unchecked Sendable {
+    private let real: SimulatedHousekeeper
+    private let world: World
+    private unowned let process: SimulatedProcess
+    /// The newest batch of each journal that it heard of.
+    private var newest: [TopicPartition: Int64] = [:]
+
+    init(_ real: SimulatedHousekeeper, _ world: World, _ process: SimulatedProcess) {
+        self.real = real
+        self.world = world
+        self.process = process
+    }
+
+    func tidy(
+        group: String, shard: Int32, genesis: Digest, keep: Int, journal: TopicPartition, offsets: [UInt64: Int64]
+    ) {
+        let isNew = newest[journal] == nil
+        newest[journal] = offsets.values.max()
+        real.tidy(group: group, shard: shard, genesis: genesis, keep: keep, journal: journal, offsets: offsets)
+        if isNew { watch(journal) }
+    }
+
+    private func watch(_ journal: TopicPartition) {
+        world.schedule.after(100) { [weak self] in
+            guard let self, !process.isDead else { return }
+            let input = TopicPartition(topic: world.options.topics[0], partition: journal.partition)
+            let owner = world.cluster.group.owner(of: input)
+            if let owner, !owner.hasPrefix("\(process.instance)-"), let newest = newest.removeValue(forKey: journal) {
+                return world.cluster.log(journal).delete(before: newest)
+            }
+            watch(journal)
+        }
     }
 }

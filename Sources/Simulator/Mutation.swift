@@ -38,6 +38,20 @@ public enum Mutation: String, CaseIterable, Sendable {
     case recordLost
     /// Positions are not waited for until they are stable.
     case unstablePositions
+    /// A worker that lost its shard trims the shard's journal, by what it knows itself.
+    case trimmedByLoser
+    /// Records of transactions that are open or aborted are read.
+    case uncommittedRead
+    /// A record is given to the shard twice.
+    case recordTwice
+    /// A clock that jumps is believed at once.
+    case jumpBelieved
+    /// A version is not written with the first batch that names it.
+    case versionNotWritten
+    /// A commit in doubt is taken for done.
+    case doubtTakenForDone
+    /// Two events of a batch change places; one goes to another partition.
+    case eventsSwapped, wrongPartition
 
     /// Within so many seeds, counted from 1, it is found.
     public var seeds: Int {
@@ -47,6 +61,9 @@ public enum Mutation: String, CaseIterable, Sendable {
             10
         case .folderNotSynced, .abortedSnapshot, .committedAgain, .firedAgain: 30
         case .digestNotCompared, .laterGeneration, .unstablePositions: 150
+        case .trimmedByLoser, .uncommittedRead, .recordTwice, .jumpBelieved, .versionNotWritten, .doubtTakenForDone,
+            .eventsSwapped, .wrongPartition:
+            200
         }
     }
 
@@ -58,10 +75,15 @@ public enum Mutation: String, CaseIterable, Sendable {
         case .digestNotCompared:
             faults = [.retention, .kill, .restart]
             (options.rebuilds, options.snapshotEvery, options.snapshotsKept) = (true, 100, 2)
+        case .trimmedByLoser:
+            faults = [.pause, .scale, .slowDisk]
+            (options.snapshotEvery, options.snapshotsKept) = (400, 3)
+        case .uncommittedRead: (options.isTransactionalUpstream, faults) = (true, [])
+        case .jumpBelieved: faults = [.clockJump]
         case .abortedSnapshot:
             faults = [.doubtfulCommits, .kill]
             options.snapshotEvery = 100
-        case .committedAgain: faults = [.doubtfulCommits]
+        case .committedAgain, .doubtTakenForDone: faults = [.doubtfulCommits]
         case .laterGeneration: faults = [.pause, .scale, .cutOff]
         case .journalReadTooShort, .unstablePositions:
             faults = [.slowMarkers, .killAtPoint, .restart, .scale]
@@ -74,7 +96,7 @@ public enum Mutation: String, CaseIterable, Sendable {
 
     func source(_ source: SimulatedSource, _ world: World, _ process: SimulatedProcess) -> any RecordSource {
         switch self {
-        case .endTooLate, .recordLost, .unstablePositions: MutantSource(source, self, world, process)
+        case .endTooLate, .recordLost, .recordTwice, .unstablePositions: MutantSource(source, self, world, process)
         default: source
         }
     }
@@ -82,8 +104,8 @@ public enum Mutation: String, CaseIterable, Sendable {
     func sink(_ sink: SimulatedSink, _ world: World) -> any TransactionSink {
         switch self {
         case .commitBeforeFlush, .letterLost, .offsetTooSmall, .offsetTooLarge, .committedAgain, .clockNotJournaled,
-            .laterGeneration,
-            .positionsLeftOut:
+            .laterGeneration, .positionsLeftOut, .versionNotWritten, .doubtTakenForDone, .eventsSwapped,
+            .wrongPartition:
             MutantSink(sink, self, world)
         default: sink
         }
@@ -100,8 +122,14 @@ public enum Mutation: String, CaseIterable, Sendable {
         }
     }
 
-    func housekeeper(_ housekeeper: SimulatedHousekeeper, _ world: World) -> any Housekeeper {
-        self == .trimmedTooFar ? MutantHousekeeper(housekeeper, world) : housekeeper
+    func housekeeper(_ housekeeper: SimulatedHousekeeper, _ world: World, _ process: SimulatedProcess)
+        -> any Housekeeper
+    {
+        switch self {
+        case .trimmedTooFar: MutantHousekeeper(housekeeper, world)
+        case .trimmedByLoser: LosingHousekeeper(housekeeper, world, process)
+        default: housekeeper
+        }
     }
 
     func calls(_ calls: FileCalls, _ disk: SimulatedDisk) -> FileCalls {

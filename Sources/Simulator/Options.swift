@@ -16,9 +16,13 @@ enum Fault: CaseIterable {
     case slowMarkers
     /// A process is stopped in order and started again; one more joins; another takes over the name of one that is stopped as a zombie.
     case restart, scale, takeOver
-    case diskFull, diskBroken, slowDisk, bitRot
-    /// Inputs lose what was read; the group's positions expire.
-    case retention, expiredPositions
+    case diskFull, diskBroken, diskUnreadable, slowDisk, bitRot
+    /// A snapshot lies in the folder under a name that is not its own.
+    case misnamedFile
+    /// Inputs lose what was read, or more; the group's positions expire.
+    case retention, unreadLost, expiredPositions
+    /// Somebody deletes the journal's topic, or an input's, and makes it anew.
+    case journalRenewed, inputRenewed
     case clockJump
     case newVersion
     /// All snapshots are deleted.

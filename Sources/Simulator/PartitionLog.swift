@@ -27,10 +27,13 @@ struct LogEntry {
     var isVisible: Bool { !isMarker && fate == .committed }
 }
 
-/// Nothing is ever forgotten: what retention deletes lies below `start`, for the auditor.
+/// Nothing is ever forgotten: what retention deletes lies below `start`, and what was in a topic before it was made anew in `past`, for
+/// the auditor.
 final class PartitionLog {
     let partition: TopicPartition
     private(set) var entries: [LogEntry] = []
+    /// What it held each time that somebody deleted the topic and made it anew.
+    private(set) var past: [[LogEntry]] = []
     /// First offset that can be read.
     private(set) var start: Int64 = 0
     /// Every value that `start` had.
@@ -83,6 +86,19 @@ final class PartitionLog {
         onStable()
     }
 
+    /// Somebody deletes the topic and makes it anew: offsets begin with 0 again.
+    func renew() {
+        past.append(entries)
+        (entries, open, start, stable) = ([], [:], 0, 0)
+        starts.insert(0)
+    }
+
+    /// True if no transaction is open.
+    var isSettled: Bool { open.isEmpty }
+
+    /// What it held at first, which is what it holds unless it was made anew.
+    var original: [LogEntry] { past.first ?? entries }
+
     /// Deletes what is before `offset`, never behind the high watermark.
     func delete(before offset: Int64) {
         start = max(start, min(offset, end))
@@ -91,8 +107,25 @@ final class PartitionLog {
 
     /// Committed records from `offset` on, deleted ones too, up to `limit`.
     func committed(from offset: Int64 = 0, below limit: Int64 = .max) -> [(offset: Int64, entry: LogEntry)] {
+        PartitionLog.committed(entries, from: offset, below: limit)
+    }
+
+    /// The same of what it held at first.
+    func originallyCommitted(from offset: Int64, below limit: Int64) -> [(offset: Int64, entry: LogEntry)] {
+        PartitionLog.committed(original, from: offset, below: limit)
+    }
+
+    /// Everything that was ever committed to it.
+    func everCommitted() -> [(offset: Int64, entry: LogEntry)] {
+        (past + [entries]).flatMap { PartitionLog.committed($0, from: 0, below: .max) }
+    }
+
+    private static func committed(_ entries: [LogEntry], from offset: Int64, below limit: Int64)
+        -> [(offset: Int64, entry: LogEntry)]
+    {
         var found: [(offset: Int64, entry: LogEntry)] = []
-        for at in Int(offset)..<max(Int(offset), Int(min(limit, end))) where entries[at].isVisible {
+        let end = Int(min(limit, Int64(entries.count)))
+        for at in Int(offset)..<max(Int(offset), end) where entries[at].isVisible {
             found.append((Int64(at), entries[at]))
         }
         return found

@@ -110,7 +110,8 @@ struct ShardAudit {
                     "\(here): \(partition) goes on at \(range.lowerBound), not \(positions[partition.topic] ?? -1)")
             }
             positions[partition.topic] = range.upperBound
-            heads.append(world.cluster.log(partition).committed(from: range.lowerBound, below: range.upperBound)[...])
+            heads.append(
+                world.cluster.log(partition).originallyCommitted(from: range.lowerBound, below: range.upperBound)[...])
             if let endedAt = slice.endedAt { try checkEnd(partition, range.upperBound, endedAt, here) }
         }
         while let next = heads.indices.filter({ !heads[$0].isEmpty }).min(by: {

@@ -40,11 +40,15 @@ final class SimulatedDisk: @unchecked Sendable {
     var isFull = false
     /// fsync says no, and the data is lost.
     var isBroken = false
+    /// What is read says no.
+    var isUnreadable = false
     /// How long an fsync may take, ms.
     var syncMilliseconds: Int64 = 3
     /// Bits that fell over.
     private(set) var rotten = 0
     private(set) var wipes = 0
+    /// Files that lie under another's name.
+    private(set) var misnamed = 0
 
     init(_ world: World, dice: Dice) {
         self.world = world
@@ -90,6 +94,28 @@ final class SimulatedDisk: @unchecked Sendable {
         file.content[place] ^= bit
         if place < file.synced.count { file.synced[place] ^= bit }
         rotten += 1
+        return true
+    }
+
+    /// Somebody copies a snapshot to the name of another shard, batch or chain; false if there is none.
+    func misname() -> Bool {
+        let snapshots = listing.filter { $0.hasSuffix(".snapshot") }
+        guard !snapshots.isEmpty else { return false }
+        let name = dice.pick(snapshots)
+        guard let file = names[name] else { return false }
+        var parts = name.split(separator: ".").map { String($0) }
+        let place = parts.count - dice.pick([2, 3, 4])
+        var digits = Array(parts[place].utf8)
+        let digit = digits.count - 1 - (place == parts.count - 2 ? 0 : dice.int(0...1))
+        digits[digit] = UInt8(ascii: "0") + (digits[digit] == UInt8(ascii: "0") ? 1 : 0)
+        parts[place] = String(decoding: digits, as: UTF8.self)
+        let copy = File(modified: file.modified)
+        (copy.content, copy.synced) = (file.content, file.content)
+        let other = parts.joined(separator: ".")
+        if names[other] != nil { return false }
+        names[other] = copy
+        syncedNames[other] = copy
+        misnamed += 1
         return true
     }
 
@@ -147,7 +173,9 @@ final class SimulatedDisk: @unchecked Sendable {
         }
         calls.lock = { [self] in lock($0) }
         calls.pread = { [self, unowned process] number, target, count, offset in
-            guard enter(process), let file = handles[number]?.file else { return Int(SimulatedDisk.fail(EIO)) }
+            guard enter(process), !isUnreadable, let file = handles[number]?.file else {
+                return Int(SimulatedDisk.fail(EIO))
+            }
             let part = file.content.dropFirst(offset).prefix(count)
             UnsafeMutableRawBufferPointer(start: target, count: count).copyBytes(from: part)
             return part.count

@@ -203,4 +203,12 @@ final class SimulatedGroup {
 
     /// Somebody (retention of positions) makes them absent.
     func forgetPositions() { committed = [:] }
+
+    /// The topic is deleted.
+    func forgetPositions(of topic: String) { committed = committed.filter { $0.key.topic != topic } }
+
+    /// The member that has a partition now.
+    func owner(of partition: TopicPartition) -> String? {
+        members.first { $0.assignment.contains(partition) }?.instance
+    }
 }

@@ -65,7 +65,7 @@ final class SimulatedProcess: @unchecked Sendable {
             return world.schedule.now + uptime + unwound
         }
         return TrustedClock(
-            agreement: world.options.agreement,
+            agreement: world.mutation == .jumpBelieved ? 0 : world.options.agreement,
             sources: { [unowned self] in (world.schedule.now + skew, world.schedule.now + uptime) }, interval: elapsed,
             pause: { [unowned self] in world.schedule.wait($0) })
     }
@@ -85,7 +85,8 @@ final class SimulatedProcess: @unchecked Sendable {
         let housekeeper = SimulatedHousekeeper(world, self, vault: vault)
         for number in 0..<world.options.workers {
             let worker = Worker(
-                options(number), ports(number, mutated, world.mutation?.housekeeper(housekeeper, world) ?? housekeeper))
+                options(number),
+                ports(number, mutated, world.mutation?.housekeeper(housekeeper, world, self) ?? housekeeper))
             workers.append(worker)
             world.schedule.start("\(name) worker \(number)", self) { [unowned self] in
                 worker.live()

@@ -35,6 +35,8 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
     private var isRung = false
     private var waiting: Fiber?
     private var isDown = false
+    /// A deliberate defect: records of transactions that are not committed are given out, too.
+    private var seesUncommitted: Bool { world.mutation == .uncommittedRead }
 
     init(_ world: World, _ process: SimulatedProcess, worker: Int, topics: [String]) {
         self.world = world
@@ -220,11 +222,12 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
         if isLost { throw .fatal("killed") }
         guard var next = positions[partition], !process.cannotReachBrokers, !world.dice.one(in: 8) else { return nil }
         let log = world.cluster.log(partition)
-        if next < log.start { throw .fatal("\(partition): the records at offset \(next) are gone") }
+        if next < log.start || next > log.end { throw .fatal("\(partition): the records at offset \(next) are gone") }
+        let stable = seesUncommitted ? log.end : log.stable
         var left = min(limit, world.dice.one(in: 3) ? world.dice.int(1...4) : limit)
-        while left > 0 && next < log.stable {
+        while left > 0 && next < stable {
             let entry = log.entries[Int(next)]
-            if entry.isVisible {
+            if entry.isVisible || seesUncommitted && !entry.isMarker {
                 records.append(
                     RawRecord(
                         offset: next, timestamp: entry.timestamp, key: entry.key, value: entry.value,
@@ -234,9 +237,9 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
             next += 1
         }
         // Markers and aborted records behind the last one.
-        while next < log.stable && !log.entries[Int(next)].isVisible { next += 1 }
+        while next < stable && !log.entries[Int(next)].isVisible && !seesUncommitted { next += 1 }
         positions[partition] = next
-        guard next == log.stable, toldEnd[partition] != next else { return nil }
+        guard next == stable, toldEnd[partition] != next else { return nil }
         toldEnd[partition] = next
         return next
     }

@@ -73,7 +73,7 @@ public enum Simulation {
             _ = goOn(until: healed + schedule.dice.int64(0...4_000)) { false }
             workload.stop()
             let limit = healed + mostQuietMilliseconds
-            let caughtUp = goOn(until: limit) { faults.hasRefused || isCaughtUp }
+            let caughtUp = goOn(until: limit) { faults.hasRefused || !faults.mustRefuse && isCaughtUp }
             if faults.hasRefused { return finish(refused: true) }
             if !caughtUp {
                 return report("not caught up \(schedule.now - healed) ms after the last fault: \(standing)")

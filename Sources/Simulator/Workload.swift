@@ -68,6 +68,8 @@ final class Workload {
         for byte in (record.key ?? "").utf8 { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
         let log = world.cluster.log(
             TopicPartition(topic: record.topic, partition: Int32(hash % UInt32(world.options.shards))))
+        // Nobody finds a topic that was made anew.
+        if !log.past.isEmpty { return log }
         var timestamp = world.schedule.now
         if world.options.hasCreateTime { timestamp += dice.int64(-3_000...300) }
         let arena = world.cluster.arena

@@ -32,6 +32,8 @@ final class World: @unchecked Sendable {
     /// Of a hundred answers; of a hundred commits, whose question or answer is lost for good.
     var lostAnswers = 0
     var doubtfulCommits = 0
+    /// How far a clock that is rightly believed may be ahead of true time, ms.
+    var mostSkew: Int64 = 50
 
     // What happened, for the auditor and for people.
     var statistics = Statistics()
@@ -87,7 +89,7 @@ final class World: @unchecked Sendable {
     func entry(_ message: OpaquePointer?) -> LogEntry? {
         guard let message else { return nil }
         let number = Int(bitPattern: message)
-        return cluster.log(inputs[number >> 40 - 1]).entries[number & (1 << 40 - 1)]
+        return cluster.log(inputs[number >> 40 - 1]).original[number & (1 << 40 - 1)]
     }
 
     // MARK: Told by the parts

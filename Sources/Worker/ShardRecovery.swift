@@ -19,6 +19,9 @@ struct ShardRecovery {
     /// Tells that the worker is alive, where nothing may be thrown.
     let tick: () -> Void
 
+    /// How long an end may lie before what was read, ms.
+    private static let endMilliseconds: Int64 = 10_000
+
     struct Recovered {
         var shard: Shard
         var point: RecoveryPoint
@@ -153,15 +156,36 @@ struct ShardRecovery {
         }
     }
 
-    /// Records that were not read yet are there.
+    /// Every input is still the topic that was read, and the records that were not read yet are there.
     private func checkUnread(_ last: JournalRecord) throws(Obstacle) {
+        var lost: String?
         for topic in options.version.mappings.map(\.topic) {
             guard let position = last.positions[topic] else { continue }
             let partition = TopicPartition(topic: topic, partition: last.shard)
-            let first = try range(of: partition).first
-            if first > position {
-                throw .lost("records \(position) to \(first - 1) of \(partition) were deleted before they were read")
+            let first = try range(of: partition, readUpTo: position).first
+            if first > position && lost == nil {
+                lost = "records \(position) to \(first - 1) of \(partition) were deleted before they were read"
             }
+        }
+        if let lost { throw .lost(lost) }
+    }
+
+    /// A new leader of a partition does not know at once how far its followers have come, and names an earlier end for a while.
+    private func range(of partition: TopicPartition, readUpTo position: Int64) throws(Obstacle) -> (
+        first: Int64, end: Int64
+    ) {
+        let until = ports.clock.elapsed() + ShardRecovery.endMilliseconds
+        while true {
+            let range = try range(of: partition)
+            if range.end >= position { return range }
+            if ports.clock.elapsed() > until {
+                throw .failure(
+                    .refused(
+                        "\(partition) ends at \(range.end), but was read up to \(position): it was deleted and made anew, or lost records, and "
+                            + "what it holds now would be mixed with what it held. Begin anew from the inputs: another kafka.group, or delete "
+                            + "this group's journal and snapshots"))
+            }
+            do throws(TransportFailure) { try pause() } catch { throw .failure(.transport(error)) }
         }
     }
 
@@ -292,6 +316,10 @@ struct ShardRecovery {
             genesis.rebuiltPositions.merge(before.positions) { max($0, $1) }
             genesis.rebuiltPositions.merge(before.genesis.rebuiltPositions) { max($0, $1) }
             genesis.rebuiltUpTo = max(before.clock ?? .min, before.genesis.rebuiltUpTo)
+        }
+        // Records of a topic that was made anew were never sent, whatever their offsets say.
+        for (topic, position) in genesis.rebuiltPositions.sorted(by: { $0.key < $1.key }) where starts[topic] != nil {
+            _ = try range(of: TopicPartition(topic: topic, partition: index), readUpTo: position)
         }
         var record = JournalRecord(
             genesis: genesis, shard: index, batch: 0, slices: [], positions: starts, version: version.digest,

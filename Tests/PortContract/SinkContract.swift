@@ -102,7 +102,7 @@ package let sinkContract: [Clause<any BrokerBench>] = [
         let committed = try member.source.committed([bench.first, bench.second])
         try require(committed == [bench.first: 7], "committed \(committed)")
     },
-    Clause("positions of an earlier generation are refused, and nothing of their transaction is seen") { bench in
+    Clause("positions of an earlier generation are refused, and their transaction with them") { bench in
         let (member, sink) = try bench.pair("a")
         defer { member.source.close() }
         defer { sink.close() }
