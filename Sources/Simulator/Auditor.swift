@@ -108,9 +108,9 @@ struct Auditor {
     /// A clock that jumped ahead was not believed before it had stayed so for long enough.
     private func checkReadings(_ record: JournalRecord, writtenAt: Int64) throws(Violation) {
         let most = writtenAt + world.mostSkew + Auditor.drift
-        for slice in record.slices where max(slice.reading, slice.endedAt ?? .min) > most {
+        for latest in record.slices.map({ max($0.reading, $0.endedAt ?? .min) }) where latest > most {
             throw Violation(
-                "shard \(record.shard), batch \(record.batch): a reading of \(slice.reading) was written at \(writtenAt): the clock ran ahead"
+                "shard \(record.shard), batch \(record.batch): a reading of \(latest) was written at \(writtenAt): the clock ran ahead"
             )
         }
     }

@@ -56,14 +56,14 @@ public enum Mutation: String, CaseIterable, Sendable {
     /// Within so many seeds, counted from 1, it is found.
     public var seeds: Int {
         switch self {
-        case .commitBeforeFlush, .letterLost, .offsetTooSmall, .offsetTooLarge, .fileNotSynced, .clockNotJournaled,
-            .journalReadTooShort, .positionsLeftOut, .trimmedTooFar, .endTooLate, .recordLost:
+        case .commitBeforeFlush, .letterLost, .offsetTooSmall, .offsetTooLarge, .committedAgain, .clockNotJournaled,
+            .trimmedTooFar, .endTooLate, .recordLost, .uncommittedRead, .recordTwice, .jumpBelieved,
+            .versionNotWritten, .doubtTakenForDone, .eventsSwapped, .wrongPartition:
             10
-        case .folderNotSynced, .abortedSnapshot, .committedAgain, .firedAgain: 30
-        case .digestNotCompared, .laterGeneration, .unstablePositions: 150
-        case .trimmedByLoser, .uncommittedRead, .recordTwice, .jumpBelieved, .versionNotWritten, .doubtTakenForDone,
-            .eventsSwapped, .wrongPartition:
-            200
+        case .fileNotSynced, .folderNotSynced, .firedAgain: 25
+        case .abortedSnapshot, .laterGeneration, .journalReadTooShort, .positionsLeftOut: 60
+        case .digestNotCompared: 100
+        case .unstablePositions, .trimmedByLoser: 200
         }
     }
 
@@ -73,12 +73,15 @@ public enum Mutation: String, CaseIterable, Sendable {
         switch self {
         case .fileNotSynced, .folderNotSynced: faults = [.powerLoss, .kill]
         case .digestNotCompared:
-            faults = [.retention, .kill, .restart]
+            faults = [.unreadLost, .kill, .restart, .restart]
             (options.rebuilds, options.snapshotEvery, options.snapshotsKept) = (true, 100, 2)
         case .trimmedByLoser:
-            faults = [.pause, .scale, .slowDisk]
+            faults = [.pause, .scale, .slowDisk, .scale]
             (options.snapshotEvery, options.snapshotsKept) = (400, 3)
-        case .uncommittedRead: (options.isTransactionalUpstream, faults) = (true, [])
+            (options.processes, options.shards) = (2, max(2, options.shards))
+        case .uncommittedRead:
+            options.isTransactionalUpstream = true
+            return
         case .jumpBelieved: faults = [.clockJump]
         case .abortedSnapshot:
             faults = [.doubtfulCommits, .kill]
@@ -86,12 +89,13 @@ public enum Mutation: String, CaseIterable, Sendable {
         case .committedAgain, .doubtTakenForDone: faults = [.doubtfulCommits]
         case .laterGeneration: faults = [.pause, .scale, .cutOff]
         case .journalReadTooShort, .unstablePositions:
-            faults = [.slowMarkers, .killAtPoint, .restart, .scale]
-            options.processes = max(2, options.processes)
+            faults = [.slowMarkers, .slowMarkers, .killAtPoint, .scale, .scale]
+            (options.processes, options.faultMilliseconds, options.sessionMilliseconds) = (2, 600, 1_500)
+            options.records = 160
         case .positionsLeftOut: faults = [.pause, .scale]
         default: return
         }
-        options.faults = faults + faults + options.faults
+        options.faults = faults
     }
 
     func source(_ source: SimulatedSource, _ world: World, _ process: SimulatedProcess) -> any RecordSource {
