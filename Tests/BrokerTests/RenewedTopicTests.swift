@@ -1,0 +1,58 @@
+// An input topic that somebody deletes and makes anew: its offsets begin with 0 again, and what it holds must not be mixed with what it held.
+import Foundation
+import TestSupport
+import Testing
+import Worker
+
+extension BrokerTests {
+    @Suite struct RenewedTopics {
+        /// Deletes the only input and makes it anew, with a few records.
+        private func renew(_ scene: Scene) throws {
+            let deleted = try Kafka.tool(
+                "kafka-topics.sh",
+                ["--bootstrap-server", scene.cluster.bootstrap, "--delete", "--topic", scene.inputs[0]])
+            #expect(deleted.status == 0, "\(deleted.errorText)")
+            // A broker takes a name again when the topic before is gone.
+            try wait(for: "the topic to be made anew", seconds: 30) {
+                do {
+                    try scene.cluster.create(scene.inputs, partitions: scene.partitions)
+                    return true
+                } catch is TransportFailure { return false }
+            }
+            var generator = EventGenerator(seed: 8, customers: 10, step: 1_000)
+            try scene.producer().send((0..<20).map { _ in generator.next() }, to: scene.inputs[0])
+        }
+
+        private func worked(_ label: String) throws -> (Scene, DaemonProcess, [StoredRecord]) {
+            let scene = try Scene(label)
+            var generator = EventGenerator(seed: 7, customers: 50, step: 600_000)
+            try scene.producer().send((0..<2_000).map { _ in generator.next() }, to: scene.inputs[0])
+            let daemon = try scene.start().awaitReady()
+            try scene.awaitDrained(daemon)
+            try wait(for: "events") { try !scene.events().isEmpty }
+            return (scene, daemon, try scene.events())
+        }
+
+        private func expectRefusal(_ daemon: DaemonProcess, _ scene: Scene, _ before: [StoredRecord]) throws {
+            #expect(try daemon.waitForEnd(seconds: 90) == 1)
+            for part in [scene.inputs[0], "deleted and made anew", "another kafka.group"] {
+                #expect(daemon.log.contains(part), "\(part) in:\n\(daemon.log.suffix(2_000))")
+            }
+            #expect(try scene.events().count == before.count)
+        }
+
+        @Test func itIsRefusedAtTheStartAndNotRebuilt() throws {
+            let (scene, daemon, before) = try worked("renewed")
+            try daemon.stop()
+            try renew(scene)
+            try expectRefusal(try scene.start(), scene, before)
+            try expectRefusal(try scene.start(arguments: ["--rebuild"]), scene, before)
+        }
+
+        @Test func itEndsADaemonThatRuns() throws {
+            let (scene, daemon, before) = try worked("renewed-alive")
+            try renew(scene)
+            try expectRefusal(daemon, scene, before)
+        }
+    }
+}
