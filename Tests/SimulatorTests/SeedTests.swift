@@ -47,4 +47,10 @@ import Testing
             seeds.contains { !Simulation.run($0, mutation: mutation).passed },
             "\(mutation.rawValue) is not found in \(mutation.seeds) seeds")
     }
+
+    @Test func theDocumentationTellsEveryDefectAndItsSeeds() throws {
+        let rows = try Repository.text("docs/simulation.md").matches(of: /(?m)^\| `(\w+)` \| .* \| (\d+) \|$/)
+        let told = Dictionary(uniqueKeysWithValues: rows.map { (String($0.1), Int($0.2) ?? 0) })
+        #expect(told == Dictionary(uniqueKeysWithValues: Mutation.allCases.map { ($0.rawValue, $0.seeds) }))
+    }
 }
