@@ -87,7 +87,9 @@ final class MutantSink: TransactionSink, @unchecked Sendable {
         default: break
         }
         do throws(TransportFailure) { return try real.commit(changed) } catch {
-            guard mutation == .committedAgain || mutation == .doubtTakenForDone, case .abort = error else { throw error }
+            guard case .abort = error, mutation == .committedAgain || mutation == .doubtTakenForDone else {
+                throw error
+            }
             try real.initialize { false }
             if mutation == .doubtTakenForDone { return .committed(offsets: transaction.tracked.map { _ in 0 }) }
             return try real.commit(changed)

@@ -32,6 +32,8 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
     private var toldEnd: [TopicPartition: Int64] = [:]
     private var answers: [TopicPartition: EndAnswer] = [:]
     private var assignment = 0
+    /// It was told an assignment and has not yet said what to read: like librdkafka, it hears of no other before that.
+    private var owesAnswer = false
     private var isRung = false
     private var waiting: Fiber?
     private var isDown = false
@@ -131,9 +133,8 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
             guard let member else { return }
             switch group.heartbeat(instance, member, generation) {
             case .fine: break
-            case .rebalance: if state == .member { revoke(lost: false) }
-            case .unknown:
-                if state == .member { revoke(lost: true) }
+            case .rebalance: if state == .member && !owesAnswer { revoke(lost: false) }
+            case .unknown: if state == .member && !owesAnswer { revoke(lost: true) }
             case .fenced: replaced()
             }
         }
@@ -156,6 +157,7 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
         guard !isLost, state == .joining, member == self.member else { return }
         state = .member
         self.generation = generation
+        owesAnswer = true
         push(
             .assigned(
                 assigned, membership: SimulatedMembership(instance: instance, member: member, generation: generation)))
@@ -165,6 +167,7 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
         process.point("assign")
         if isLost { throw .fatal("killed") }
         self.positions = positions
+        owesAnswer = false
         toldEnd = [:]
         answers = [:]
         assignment += 1
@@ -178,6 +181,7 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
 
     func unassign() {
         positions = [:]
+        owesAnswer = false
         answers = [:]
         assignment += 1
         if state == .revoking {

@@ -86,6 +86,7 @@ enum SeedRun {
             let parsed = numbers.compactMap { Int($0) }
             progress.withLock { progress in
                 for line in lines { print(line) }
+                fflush(nil)
                 if isWhole, let statistics = Statistics(numbers: Array(parsed.dropFirst())) {
                     progress.failed += parsed[0]
                     progress.statistics.add(statistics)

@@ -17,6 +17,18 @@ import Testing
         }
     }
 
+    /// What never happens in a run is not tested by it.
+    @Test func theFaultsDoStrike() {
+        var all = Statistics()
+        for seed: UInt64 in 1...60 { all.add(Simulation.run(seed).statistics) }
+        for (count, what) in [
+            (all.kills, "kills"), (all.resets, "resets"), (all.fromSnapshot, "recoveries from a snapshot"),
+            (all.fromGenesis, "from the genesis"), (all.fromMemory, "from memory"), (all.replayed, "batches again"),
+            (all.unusable, "snapshots lost"), (all.rebuilds, "rebuilds"), (all.refusals, "refusals"),
+            (all.jumps, "jumps"), (all.versions, "versions"), (all.letters, "letters"), (all.events, "events"),
+        ] { #expect(count > 5, "\(what): \(count)") }
+    }
+
     @Test func aSeedIsTheSameRunEveryTime() {
         for seed: UInt64 in 1...5 {
             var traces: [[String]] = [[], []]
