@@ -138,8 +138,8 @@ extension BrokerTests {
             let shop = try Shop("dlqcut")
             try shop.scene.cluster.create(
                 [shop.scene.outputs.deadLetters], partitions: 2, configuration: [("max.message.bytes", "40000")])
-            var dice = EventGenerator.Random(state: 7)
-            let noise = String(decoding: (0..<100_000).map { _ in UInt8(97 + dice.next(26)) }, as: UTF8.self)
+            var dice = RandomSource(seed: 7)
+            let noise = String(decoding: (0..<100_000).map { _ in UInt8(dice.int(97...122)) }, as: UTF8.self)
             let json = purchase("big", "e", "100", DeadLetters.at, more: ",\"currency\":\"SEK\",\"noise\":\"\(noise)\"")
             let producer = try shop.scene.producer()
             try producer.send([NewRecord("big", json, timestamp: DeadLetters.noon)], to: shop.scene.inputs[0])
