@@ -7,34 +7,40 @@ import Options
 import Rules
 import Settings
 import SnapshotStore
-import Synchronization
 import Telemetry
 import Worker
 
 struct Run {
     private let configuration: Configuration
     private let rebuilds: Bool
-    private let logger = Logger()
+    private let logger: Logger
     private let notifier = ServiceNotifier()
     private let signals: StopSignals
 
     /// A loop that did not go round for so long is not reported alive, ms.
     private static let loopLimit: Int64 = 20_000
     static let extensionSeconds: UInt64 = 60
+    /// How long a refusal must stand, ms: a broker that has just started, or heard late of a topic, does not know them all.
+    private static let refusalMilliseconds: Int64 = 3_000
 
     static func run(_ invocation: Invocation) -> Int32 {
         guard let configuration = loadConfiguration(invocation.value("config") ?? OptionTable.defaultConfig) else {
             return ExitCode.configuration
         }
-        // Before any thread is made, so that only the main thread hears them.
-        let signals = StopSignals()
-        return Run(configuration: configuration, rebuilds: invocation.flags.contains("rebuild"), signals: signals).run()
+        return Run(configuration, rebuilds: invocation.flags.contains("rebuild")).run()
     }
 
-    private init(configuration: Configuration, rebuilds: Bool, signals: StopSignals) {
+    private init(_ configuration: Configuration, rebuilds: Bool) {
         self.configuration = configuration
         self.rebuilds = rebuilds
-        self.signals = signals
+        let logger = Logger()
+        self.logger = logger
+        // To a service it is a wish to read the configuration again; systemd would take its end for a clean one.
+        let isService = getenv("INVOCATION_ID") != nil || getenv("NOTIFY_SOCKET") != nil
+        // Before any thread is made, so that only the main thread hears them.
+        signals = StopSignals(
+            onHangup: isService
+                ? { logger.warning("a new configuration is read at the next start: restart the service") } : nil)
     }
 
     private func run() -> Int32 {
@@ -87,9 +93,11 @@ struct Run {
     }
 
     private var logLibrary: @Sendable (Int32, String, String) -> Void {
-        { [logger] level, facility, text in
+        // Who sets `debug` wants to see it.
+        let usual: LogLevel = configuration.settings.kafka.properties.contains { $0.name == "debug" } ? .info : .debug
+        return { [logger] level, facility, text in
             logger.log(
-                level <= 4 ? .warning : .debug, "librdkafka", [("facility", facility), ("text", text)],
+                level <= 4 ? .warning : usual, "librdkafka", [("facility", facility), ("text", text)],
                 id: "librdkafka \(facility)")
         }
     }
@@ -115,40 +123,31 @@ struct Run {
         let preparation = TopicPreparation(
             inputs: configuration.version.mappings.map(\.topic), outputs: outputs, ladders: ladders,
             snapshotEvery: configuration.settings.snapshots.every, admin: admin)
-        let lane = ThreadLanes().lane()
-        let answer = Mutex<TopicPreparation.Answer?>(nil)
-        let ask: @Sendable () -> Void = {
-            let found = preparation.answer()
-            answer.withLock { $0 = found }
-        }
-        lane.run(ask)
+        let question = BrokerQuestion(preparation)
         notifier.status("waiting for the brokers at \(client.bootstrap)")
-        var askAgainAt: Int64?
+        var refusedSince: Int64?
         while true {
             // Who is asked to stop leaves the thread and its client to the end of the process.
             if signals.wait(milliseconds: 100) { throw .asked }
             admin.poll()
             waiting.goOn()
-            if let at = askAgainAt, TrustedClock.monotonic() >= at {
-                askAgainAt = nil
-                lane.run(ask)
-            }
-            let found = answer.withLock { answer in
-                defer { answer = nil }
-                return answer
-            }
-            switch found {
+            switch question.answer() {
             case nil: continue
             case .failure(.transport(.retriable(let text))):
                 waiting.tellAgain(text)
-                askAgainAt = TrustedClock.monotonic() + 500
+                question.askAgain()
             case .success(let result):
-                lane.end()
+                question.end()
                 admin.close()
                 waiting.end()
                 return result
-            case .failure(.refused(let text)), .failure(.transport(.abort(let text))),
-                .failure(.transport(.fenced(let text))),
+            case .failure(.refused(let text)):
+                let since = refusedSince ?? TrustedClock.monotonic()
+                if TrustedClock.monotonic() - since >= Run.refusalMilliseconds { throw .failed(text) }
+                refusedSince = since
+                question.askAgain()
+                notifier.status("looking again: \(text)")
+            case .failure(.transport(.abort(let text))), .failure(.transport(.fenced(let text))),
                 .failure(.transport(.fatal(let text))):
                 throw .failed(text)
             }

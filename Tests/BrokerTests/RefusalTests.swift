@@ -26,6 +26,15 @@ extension BrokerTests {
             try expectRefusal(try scene.start(), naming: [scene.inputs[0], scene.inputs[1], "2", "3", "same number"])
         }
 
+        /// A broker hears of a topic a little after it was made: that is no reason to give up.
+        @Test func anInputThatIsMadeAMomentLaterIsFound() throws {
+            let scene = try Scene("late", creates: false)
+            let daemon = try scene.start()
+            try daemon.awaitStatus("looking again: the input topic '\(scene.inputs[0])' does not exist")
+            try scene.cluster.create(scene.inputs, partitions: scene.partitions)
+            try daemon.awaitReady().stop()
+        }
+
         @Test func topicsThatExistMustFit() throws {
             let wrong = try Scene("wrong")
             try wrong.cluster.create([wrong.outputs.warnings], partitions: 3)
@@ -39,6 +48,17 @@ extension BrokerTests {
             let input = try Scene("input", creates: false)
             try input.cluster.create(input.inputs, partitions: 2, configuration: [("cleanup.policy", "compact")])
             try expectRefusal(try input.start(), naming: [input.inputs[0], "compacted", "min.compaction.lag.ms"])
+        }
+
+        /// What can be seen without a broker is seen before anything is made there.
+        @Test func nothingIsMadeForADaemonThatCannotKeepSnapshots() throws {
+            let scene = try Scene("folder")
+            let file = try scene.folder.write("", to: "file")
+            let yaml = scene.yaml().replacing("folder: \(scene.folder.url.path),", with: "folder: \(file)/below,")
+            try expectRefusal(try DaemonProcess(yaml), naming: ["\(file)/below", "Not a directory"])
+            let admin = try KafkaAdmin(scene.cluster.options)
+            defer { admin.close() }
+            #expect(try admin.topics().keys.filter { $0.hasPrefix(scene.name) } == scene.inputs)
         }
 
         /// A daemon that has worked and stopped.

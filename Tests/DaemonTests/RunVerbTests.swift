@@ -8,20 +8,42 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// Starts `rfmd`, waits until its output holds `text`, sends SIGTERM, and returns what it wrote and how it ended.
-    private func stopped(_ arguments: [String], after text: String) throws -> (
+    /// A running `rfmd`, and what it writes.
+    private struct Running {
+        let child: Child
+        let log: URL
+
+        func output() throws -> String { try String(contentsOf: log, encoding: .utf8) }
+
+        func await(_ text: String) throws {
+            try wait(for: "'\(text)'", seconds: 20, context: "\((try? output()) ?? "")") {
+                if !child.process.isRunning { throw Missing("it ended: \(try output())") }
+                return try output().contains(text)
+            }
+        }
+
+        func stop(by signal: Int32 = SIGTERM) -> (status: Int32, seconds: Double) {
+            let asked = Date()
+            child.signal(signal)
+            child.process.waitUntilExit()
+            return (child.process.terminationStatus, Date().timeIntervalSince(asked))
+        }
+    }
+
+    private func start(_ arguments: [String], environment: [String: String] = [:]) throws -> Running {
+        let log = folder.url("log")
+        return Running(
+            child: try Child(try Repository.binary(), arguments, environment: environment, log: log), log: log)
+    }
+
+    /// Starts `rfmd`, waits until its output holds `text`, and stops it.
+    private func stopped(_ arguments: [String], after text: String, by signal: Int32 = SIGTERM) throws -> (
         output: String, status: Int32, seconds: Double
     ) {
-        let child = try Child(try Repository.binary(), arguments, environment: [:], log: folder.url("log"))
-        func output() throws -> String { try String(contentsOf: folder.url("log"), encoding: .utf8) }
-        try wait(for: "'\(text)'", seconds: 20, context: "\((try? output()) ?? "")") {
-            if !child.process.isRunning { throw Missing("it ended: \(try output())") }
-            return try output().contains(text)
-        }
-        let asked = Date()
-        child.signal(SIGTERM)
-        child.process.waitUntilExit()
-        return (try output(), child.process.terminationStatus, Date().timeIntervalSince(asked))
+        let running = try start(arguments)
+        try running.await(text)
+        let (status, seconds) = running.stop(by: signal)
+        return (try running.output(), status, seconds)
     }
 
     private func configuration(_ bootstrap: String) throws -> String {
@@ -39,6 +61,30 @@ import Testing
         #expect(run.status == 0 && run.seconds < 1.5, "\(run)")
         #expect(run.output.contains("Connection refused"))
         #expect(run.output.contains("stopping: nothing was begun yet") && run.output.contains("NOTICE stopped"))
+    }
+
+    /// A terminal that is closed ends what was started in it; a service is asked to read its configuration again, which it cannot yet.
+    @Test func aHangupIsTheEndOfATerminalAndNoneOfAService() throws {
+        let path = try configuration("127.0.0.1:1")
+        let run = try stopped(["run", "--config", path], after: "no broker can be reached", by: SIGHUP)
+        #expect(run.status == 0 && run.output.contains("NOTICE stopped"), "\(run)")
+        let service = try start(["run", "--config", path], environment: ["INVOCATION_ID": "1"])
+        try service.await("no broker can be reached")
+        service.child.signal(SIGHUP)
+        try service.await("a new configuration is read at the next start: restart the service")
+        #expect(service.stop().status == 0)
+    }
+
+    /// Who sets librdkafka's `debug` sees what it says.
+    @Test func librdkafkasDebugLinesAreShown() throws {
+        let path = try folder.write(
+            """
+            kafka: { bootstrap: "127.0.0.1:1", properties: { debug: broker } }
+            inputs: [{ topic: t }]
+            snapshots: { folder: \(folder.url("snapshots").path) }
+            """, to: "debug.yaml")
+        let run = try stopped(["run", "--config", path], after: "facility=CONNECT")
+        #expect(run.status == 0 && run.output.contains("INFO librdkafka facility="))
     }
 
     /// A port that takes connections and never answers.

@@ -1,6 +1,48 @@
-// What is said while no broker can be reached at the start.
+// Asking the brokers at the start, and what is said as long as none answers.
+import Synchronization
 import Telemetry
 import Worker
+
+/// Asks on a thread of its own: an answer may take long, and a signal is to be heard meanwhile.
+final class BrokerQuestion {
+    private let lane = ThreadLanes().lane()
+    private let found = Found()
+    private let preparation: TopicPreparation
+    private var askAgainAt: Int64?
+
+    private final class Found: Sendable {
+        let answer = Mutex<TopicPreparation.Answer?>(nil)
+    }
+
+    init(_ preparation: TopicPreparation) {
+        self.preparation = preparation
+        ask()
+    }
+
+    private func ask() {
+        lane.run { [preparation, found] in
+            let answer = preparation.answer()
+            found.answer.withLock { $0 = answer }
+        }
+    }
+
+    /// Each answer once; nil as long as there is none.
+    func answer() -> TopicPreparation.Answer? {
+        if let at = askAgainAt, TrustedClock.monotonic() >= at {
+            askAgainAt = nil
+            ask()
+        }
+        return found.answer.withLock { answer in
+            defer { answer = nil }
+            return answer
+        }
+    }
+
+    /// A little later.
+    func askAgain() { askAgainAt = TrustedClock.monotonic() + 500 }
+
+    func end() { lane.end() }
+}
 
 /// Says so not more often than somebody needs to hear it, and keeps the service manager waiting.
 final class WaitingForBrokers {
