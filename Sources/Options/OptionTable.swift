@@ -43,10 +43,10 @@ package struct Verb: Sendable {
 
     var takesFiles: Bool { operands.hasPrefix("FILE") }
 
-    /// What its operand may be, if that is a choice.
+    /// What its first operand may be, if that is a choice.
     var operandWords: [String] {
         if operands == "[VERB]" { return OptionTable.verbs.map(\.name) }
-        return takesFiles ? [] : operands.split(separator: "|").map(String.init)
+        return takesFiles ? [] : operands.prefix { $0 != " " }.split(separator: "|").map(String.init)
     }
 }
 
