@@ -42,9 +42,10 @@ import Testing
             "\(memory.errorText)")
     }
 
-    /// No memory: one line, and the end by a signal.
-    @Test func aCrashPrintsNoStackTrace() throws {
-        let crash = try shell("ulimit -v 200000; RFMD bench engine --customers 10000000 --events 10; echo $? >&2")
+    /// No memory: one line, and the end by a signal; also with what the unit sets.
+    @Test(arguments: ["", "SWIFT_BACKTRACE=enable=no"]) func aCrashPrintsNoStackTrace(environment: String) throws {
+        let crash = try shell(
+            "ulimit -v 200000; \(environment) RFMD bench engine --customers 10000000 --events 10; echo $? >&2")
         let lines = crash.errorText.split(separator: "\n")
         #expect(
             lines.contains(

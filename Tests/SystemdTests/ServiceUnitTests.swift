@@ -51,6 +51,11 @@ import Testing
         #expect(result.status == 0, "\(result.outputText)\(result.errorText)")
     }
 
+    /// A stack trace in the journal helps nobody who runs it, and takes seconds before the restart.
+    @Test func aCrashPrintsNoStackTrace() throws {
+        #expect(try unit().contains("\nEnvironment=SWIFT_BACKTRACE=enable=no\n"))
+    }
+
     @Test func theGateNoticesAnOpening() throws {
         let opened = try unit().replacingOccurrences(of: "CapabilityBoundingSet=\n", with: "")
         #expect(try exposure(opened).status != 0)
