@@ -119,8 +119,15 @@ final class Faults {
             process.skew = 0
             if process.isPaused { process.goOn() }
         }
+        // A change of inputs takes effect when every process was restarted with it.
+        for process in alive where inputs != options.topics(process.version) {
+            process.requestStop()
+        }
         for name in wanted { startLater(name) }
     }
+
+    /// What whoever starts now reads.
+    var inputs: [String] { options.topics(options.rules[version]) }
 
     // MARK: Sabotage
 
@@ -301,7 +308,7 @@ final class Faults {
         // Until every transaction has come to its end.
         schedule.after(options.transactionMilliseconds + 3_000) { [self] in
             isHeld = false
-            let topic = isInput ? dice.pick(options.topics) : World.outputs.journal
+            let topic = isInput ? dice.pick(inputs) : World.outputs.journal
             let shard = Int32(dice.int(0...Int(options.shards) - 1))
             let log = world.cluster.log(TopicPartition(topic: topic, partition: shard))
             let wasUsed = isInput ? world.cluster.group.committed[log.partition] ?? 0 > 1 : log.end > 0

@@ -12,7 +12,7 @@ enum Rulebook {
         let money = MoneyRules(
             currency: "CNY", exponent: 2, rates: ["USD": .init(rate: Decimal(coefficient: 71, scale: 1), exponent: 2)])
         let day = CivilTime.millisecondsPerDay
-        var mappings = options.topics.map { Mapping.native(topic: $0) }
+        var mappings = options.topics(number).map { Mapping.native(topic: $0) }
         for index in mappings.indices where index % 2 == 1 {
             mappings[index].addsToOrder = true
             mappings[index].clickDeduplication = 5 * second

@@ -93,7 +93,13 @@ struct ShardAudit {
         encoder = EventEncoder(source: World.source, rules: rules, version: slice.version)
         version = slice.version
         for (index, mapping) in new.mappings.enumerated() where positions[mapping.topic] == nil {
-            positions[mapping.topic] = next?.ranges[index].lowerBound ?? record.positions[mapping.topic]
+            let follows = next.flatMap { $0.installs ? nil : $0.ranges[index].lowerBound }
+            let start = follows ?? record.positions[mapping.topic]
+            let log = world.cluster.log(TopicPartition(topic: mapping.topic, partition: record.shard))
+            guard let start, log.starts.contains(start) else {
+                throw Violation("shard \(record.shard), batch \(record.batch): \(mapping.topic) is added at \(start ?? -1)")
+            }
+            positions[mapping.topic] = start
         }
     }
 

@@ -169,7 +169,9 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
             switch answer {
             case nil: throw .abort("\(what): no answer")
             case .done(let value)?: return value
-            case .fenced?: throw .fenced("\(what): a producer with a newer epoch has the name \(id)")
+            case .fenced?:
+                world.noteFencing()
+                throw .fenced("\(what): a producer with a newer epoch has the name \(id)")
             case .refused(let text)?: throw .abort("\(what): \(text)")
             case .tooLarge?: return nil
             case .concurrent?:

@@ -43,7 +43,8 @@ final class SimulatedSource: RecordSource, @unchecked Sendable {
     init(_ world: World, _ process: SimulatedProcess, worker: Int, topics: [String]) {
         self.world = world
         self.process = process
-        instance = "\(process.instance)-\(worker)"
+        // A member with other inputs is another member (docs/decisions/0007).
+        instance = "\(process.instance)-\(worker)" + (topics.count < world.options.topics.count ? "-less" : "")
         self.topics = topics
         beat(after: 1)
         probe(after: world.dice.int64(1...150))

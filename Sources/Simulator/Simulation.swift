@@ -78,20 +78,24 @@ public enum Simulation {
             if !caughtUp {
                 return report("not caught up \(schedule.now - healed) ms after the last fault: \(standing)")
             }
-            // Silence: what comes due must fire without an input.
-            let began = schedule.now
-            _ = goOn(until: schedule.now + world.options.agreement + 6_000) { false }
-            let isStill = goOn(until: limit + 60_000) { faults.hasRefused || isCaughtUp }
-            if faults.hasRefused { return finish(refused: true) }
-            if !isStill { return report("not caught up after a silence: \(standing)") }
-            // Who finds itself fenced by a twin that is gone asks around for a while, and commits nothing meanwhile.
-            let wasFenced = !faults.takenOver.isEmpty && world.lastReset > began
+            // Silence: what comes due must fire without an input. Who finds then that it was fenced while it stood still asks around and begins
+            // a new life: after that it is to be silent once more.
+            var began: Int64
+            var silences = 0
+            repeat {
+                silences += 1
+                began = schedule.now
+                _ = goOn(until: began + world.options.agreement + 6_000) { false }
+                let isStill = goOn(until: limit + 120_000) { faults.hasRefused || isCaughtUp }
+                if faults.hasRefused { return finish(refused: true) }
+                if !isStill { return report("not caught up after a silence: \(standing)") }
+            } while world.lastTrouble > began && silences < 4
             let silent = schedule.now
             faults.stopAll()
             if !goOn(until: silent + 120_000, { faults.allAreDead }) {
                 return report("no orderly stop within \(schedule.now - silent) ms")
             }
-            finish(refused: false, silent: wasFenced ? began : silent)
+            finish(refused: false, silent: silent)
         }
 
         private func report(_ problem: String) { if world.problems.isEmpty { world.report(problem) } }
@@ -103,11 +107,11 @@ public enum Simulation {
             let until = schedule.now + 10_000
             for process in faults.processes where !process.isDead { process.kill() }
             while schedule.now < until && schedule.step() {}
-            Auditor(world, isWhole: !refused, silent: silent).run()
+            Auditor(world, isWhole: !refused, inputs: faults.inputs, silent: silent).run()
         }
 
         private var inputs: [PartitionLog] {
-            world.options.topics.flatMap { topic in
+            faults.inputs.flatMap { topic in
                 (0..<world.options.shards).map { world.cluster.log(TopicPartition(topic: topic, partition: $0)) }
             }
         }

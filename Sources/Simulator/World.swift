@@ -37,8 +37,8 @@ final class World: @unchecked Sendable {
 
     // What happened, for the auditor and for people.
     var statistics = Statistics()
-    /// True time when a worker last began a new life, ms.
-    private(set) var lastReset = Int64.min
+    /// True time when a worker last began a new life, or was fenced, ms.
+    private(set) var lastTrouble = Int64.min
     private(set) var problems: [String] = []
     var onEnd: (SimulatedProcess, [WorkerEnding]) -> Void = { _, _ in }
     var onDeath: (SimulatedProcess) -> Void = { _ in }
@@ -103,9 +103,11 @@ final class World: @unchecked Sendable {
     func noteAnswer(_ partition: TopicPartition, _ answer: EndAnswer) { answers[partition, default: []].append(answer) }
 
     func noteEvent(_ event: WorkerEvent) {
-        if case .reset = event { lastReset = schedule.now }
+        if case .reset = event { lastTrouble = schedule.now }
         statistics.note(event)
     }
+
+    func noteFencing() { lastTrouble = schedule.now }
 
     func processEnded(_ process: SimulatedProcess, _ endings: [WorkerEnding]) {
         trace.note(schedule.now, "\(process.name): ended: \(endings)")
