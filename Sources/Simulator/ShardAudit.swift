@@ -97,7 +97,8 @@ struct ShardAudit {
             let start = follows ?? record.positions[mapping.topic]
             let log = world.cluster.log(TopicPartition(topic: mapping.topic, partition: record.shard))
             guard let start, log.starts.contains(start) else {
-                throw Violation("shard \(record.shard), batch \(record.batch): \(mapping.topic) is added at \(start ?? -1)")
+                throw Violation(
+                    "shard \(record.shard), batch \(record.batch): \(mapping.topic) is added at \(start ?? -1)")
             }
             positions[mapping.topic] = start
         }
