@@ -97,7 +97,7 @@ import Testing
     }
 
     /// Before it has joined its group, and in the midst of it.
-    @Test(arguments: ["once rfmd has joined", "-> potential"])
+    @Test(arguments: ["once rfmd has joined", "(by an event)"])
     func theDemoStopsSoonWheneverItIsAsked(text: String) throws {
         let demo = try stopped(["demo", "--duration", "60s"], after: text)
         #expect(demo.status == 0 && demo.seconds < 4, "\(demo)")
