@@ -191,13 +191,18 @@ struct ShardRecovery {
 
     /// Records that must be read again are there.
     private func checkRetained(from start: JournalRecord, to last: JournalRecord) throws(Obstacle) {
-        for (topic, position) in start.positions.sorted(by: { $0.key < $1.key }) where last.positions[topic] != position
-        {
-            let partition = TopicPartition(topic: topic, partition: start.shard)
+        try checkRetained(start.positions, of: start.shard, after: start.batch, to: last)
+    }
+
+    private func checkRetained(
+        _ positions: [String: Int64], of shard: Int32, after batch: UInt64, to last: JournalRecord
+    ) throws(Obstacle) {
+        for (topic, position) in positions.sorted(by: { $0.key < $1.key }) where last.positions[topic] != position {
+            let partition = TopicPartition(topic: topic, partition: shard)
             let first = try range(of: partition).first
             if first > position {
                 throw .lost(
-                    "records \(position) to \(first - 1) of \(partition) were deleted, and the batches after \(start.batch) need them"
+                    "records \(position) to \(first - 1) of \(partition) were deleted, and the batches after \(batch) need them"
                 )
             }
         }
@@ -232,6 +237,8 @@ struct ShardRecovery {
         _ book: inout VersionBook
     ) throws(Obstacle) {
         shard.replaying = ArraySlice(after.map(\.record))
+        // Inputs of versions that come into force on the way: what is to be read again of them.
+        var added: [String: Int64] = [:]
         for record in shard.replaying {
             for (number, slice) in record.slices.enumerated() {
                 let version = try known(slice.version, versions, &book)
@@ -246,10 +253,12 @@ struct ShardRecovery {
                     for topic in version.version.mappings.map(\.topic) {
                         shard.starts[topic] =
                             shard.starts[topic] ?? record.start(of: topic, after: number, version.version)
+                        added[topic] = shard.starts[topic]
                     }
                 }
             }
         }
+        try checkRetained(added, of: shard.index, after: shard.sealed.batch, to: last)
         for topic in options.version.mappings.map(\.topic)
         where last.positions[topic] == nil && shard.starts[topic] == nil {
             shard.starts[topic] = try range(of: TopicPartition(topic: topic, partition: shard.index)).first

@@ -13,10 +13,7 @@ import Testing
     @Test func aSnapshotWithoutStateIsTold() throws {
         let folder = try TestFolder()
         let vault = try FileSnapshotVault(folder: folder.path, instance: "one")
-        let version = Version(
-            engineNumber: Engine.number, ladders: Presets.fourTierLadders, warnings: Presets.fourTierWarnings,
-            halfLives: [7 * 86_400_000, 28 * 86_400_000], zone: .utc, clockMode: .event, maxFuture: 600_000,
-            money: MoneyRules(currency: "EUR", exponent: 2), mappings: [.native(topic: "t")])
+        let version = RecoveryTests.version(["t"])
         // The journal was trimmed behind batch 1, of which there is a snapshot.
         let genesis = Genesis(id: Digest(high: 1, low: 2), at: 0, emitFrom: .min, starts: ["t": 0])
         var record = JournalRecord(
@@ -26,7 +23,7 @@ import Testing
         try vault.publish(
             SnapshotIdentity(
                 group: "rfmd", topics: ["t"], shard: 0, batch: 1, chain: record.chain, journalRecord: bytes), [])
-        let log = OneRecordLog(bytes)
+        let log = FixedLog([bytes])
         let history = try JournalHistory.read(TopicPartition(topic: "journal", partition: 0), log) {}
         var book = VersionBook(source: "/rfmd/test")
         _ = try book.add(version, bytes: version.encoded)
@@ -38,8 +35,47 @@ import Testing
         #expect(observer.events == [.snapshotUnusable(shard: 0, reason: "batch 1: there is no state in it")])
     }
 
+    /// A version added an input, and what was read of it since is gone: with no snapshot after that the state cannot be made again.
+    @Test func recordsOfAnAddedInputThatAreGoneAreTold() throws {
+        let folder = try TestFolder()
+        let vault = try FileSnapshotVault(folder: folder.path, instance: "one")
+        let (old, new) = (RecoveryTests.version(["t"]), RecoveryTests.version(["t", "u"]))
+        let genesis = Genesis(id: Digest(high: 1, low: 2), at: 0, emitFrom: .min, starts: ["t": 0])
+        var first = JournalRecord(
+            genesis: genesis, shard: 0, batch: 0, slices: [], positions: ["t": 0], version: old.digest, clock: nil,
+            effects: .zero)
+        var records = [first.seal(after: .zero)]
+        var install = Slice(version: new.digest, reading: 5, endedAt: nil, ranges: [])
+        install.installs = true
+        let slice = Slice(version: new.digest, reading: 6, endedAt: nil, ranges: [0..<0, 3..<7])
+        var second = JournalRecord(
+            genesis: genesis, shard: 0, batch: 1, slices: [install, slice], positions: ["t": 0, "u": 7],
+            version: new.digest, clock: nil, effects: .zero)
+        records.append(second.seal(after: first.chain))
+        for (kept, isTold) in [(Int64(3), false), (4, true)] {
+            let log = FixedLog(records, firsts: ["u": kept])
+            let history = try JournalHistory.read(TopicPartition(topic: "journal", partition: 0), log) {}
+            var book = VersionBook(source: "/rfmd/test")
+            for version in [old, new] { _ = try book.add(version, bytes: version.encoded) }
+            let recovery = RecoveryTests.recovery(new, vault, log, Notes())
+            var told: String?
+            do throws(WorkerFailure) {
+                _ = try recovery.recover(0, committed: [:], history: history, versions: [:], kept: nil, book: &book)
+            } catch { if case .refused(let text) = error { told = text } }
+            #expect((told != nil) == isTold, "\(told ?? "recovered")")
+            #expect(told?.contains("records 3 to 3 of u[0] were deleted") != false, "\(told ?? "")")
+        }
+    }
+
+    private static func version(_ topics: [String]) -> Version {
+        Version(
+            engineNumber: Engine.number, ladders: Presets.fourTierLadders, warnings: Presets.fourTierWarnings,
+            halfLives: [7 * 86_400_000, 28 * 86_400_000], zone: .utc, clockMode: .event, maxFuture: 600_000,
+            money: MoneyRules(currency: "EUR", exponent: 2), mappings: topics.map { .native(topic: $0) })
+    }
+
     private static func recovery(
-        _ version: Version, _ vault: FileSnapshotVault, _ log: OneRecordLog, _ observer: Notes
+        _ version: Version, _ vault: FileSnapshotVault, _ log: FixedLog, _ observer: Notes
     ) -> ShardRecovery {
         let options = WorkerOptions(
             number: 0, group: "rfmd",
@@ -57,27 +93,34 @@ import Testing
     }
 }
 
-/// A log of one record, beside inputs that hold more.
-private final class OneRecordLog: LogReader {
-    private let record: [UInt8]
+/// A journal of some records, beside inputs of a hundred.
+private final class FixedLog: LogReader {
+    private let records: [[UInt8]]
+    /// First offsets that are kept, where that is not 0.
+    private let firsts: [String: Int64]
 
-    init(_ record: [UInt8]) { self.record = record }
+    init(_ records: [[UInt8]], firsts: [String: Int64] = [:]) {
+        self.records = records
+        self.firsts = firsts
+    }
 
     func range(of partition: TopicPartition) throws(TransportFailure) -> (first: Int64, end: Int64) {
-        (0, partition.topic == "journal" ? 1 : 100)
+        (firsts[partition.topic] ?? 0, partition.topic == "journal" ? Int64(records.count) : 100)
     }
 
     func read(
         _ partition: TopicPartition, from: Int64, end: Int64, progress: () throws(TransportFailure) -> Void,
         body: (RawRecord) throws(TransportFailure) -> Void
     ) throws(TransportFailure) {
-        var failure: TransportFailure?
-        record.withUnsafeBytes { value in
-            do throws(TransportFailure) {
-                try body(RawRecord(offset: 0, timestamp: nil, key: nil, value: value, message: nil))
-            } catch { failure = error }
+        for (offset, record) in records.enumerated() {
+            var failure: TransportFailure?
+            record.withUnsafeBytes { value in
+                do throws(TransportFailure) {
+                    try body(RawRecord(offset: Int64(offset), timestamp: nil, key: nil, value: value, message: nil))
+                } catch { failure = error }
+            }
+            if let failure { throw failure }
         }
-        if let failure { throw failure }
     }
 
     func close() {}
