@@ -101,6 +101,10 @@ enum Trap {
     nonisolated(unsafe) private static var length = 0
 
     static func watch() {
+        // A trap whose signal is blocked, as whoever started this may have left it, ends the process without a word.
+        var none = sigset_t()
+        sigemptyset(&none)
+        sigprocmask(SIG_SETMASK, &none, nil)
         for number in [SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGABRT] {
             signal(number) { number in
                 write(STDOUT_FILENO, Trap.text, Trap.length)
