@@ -308,7 +308,8 @@ final class Faults {
         // Until every transaction has come to its end.
         schedule.after(options.transactionMilliseconds + 3_000) { [self] in
             isHeld = false
-            let topic = isInput ? dice.pick(inputs) : World.outputs.journal
+            // One that all rules read, so that whoever starts must notice.
+            let topic = isInput ? dice.pick(options.topics(0)) : World.outputs.journal
             let shard = Int32(dice.int(0...Int(options.shards) - 1))
             let log = world.cluster.log(TopicPartition(topic: topic, partition: shard))
             let wasUsed = isInput ? world.cluster.group.committed[log.partition] ?? 0 > 1 : log.end > 0

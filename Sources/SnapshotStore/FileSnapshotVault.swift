@@ -91,8 +91,12 @@ package final class FileSnapshotVault: SnapshotVault {
     ) -> UInt64? {
         precondition(keep > 0, "one snapshot is always kept")
         let found: [(name: SnapshotName, content: Result<SnapshotIdentity, SnapshotFailure>)]
-        // What cannot be listed is not removed, and no batch is named behind which the journal could be trimmed.
-        do throws(SnapshotFailure) { found = try examine(group, shard) } catch { return nil }
+        // What cannot be listed is not removed, and no batch is named behind which the journal could be trimmed. A name that was just
+        // given may be gone after a loss of power: what is listed counts once the folder is on disk.
+        do throws(SnapshotFailure) {
+            found = try examine(group, shard)
+            try folder.sync()
+        } catch { return nil }
         let current = found.filter { entry in
             guard case .success(let identity) = entry.content else { return false }
             return isCurrent(identity)

@@ -44,6 +44,19 @@ import Worker
         return sink.failure
     }
 
+    /// A snapshot whose name a loss of power may still take back is not one of those that are kept.
+    @Test func nothingIsPrunedForANameThatIsNotOnDisk() throws {
+        let real = try vault(.system)
+        for batch: UInt64 in [1, 2] { try real.publish(identity(batch: batch), []) }
+        var calls = FileCalls.system
+        calls.sync = { _ in
+            errno = EIO
+            return -1
+        }
+        #expect(try vault(calls).prune(group: "rfmd", shard: 3, keep: 1) { _ in true } == nil)
+        #expect(folder.snapshots.count == 2)
+    }
+
     private static func isIO(_ failure: SnapshotFailure?, _ reason: String) -> Bool {
         guard case .io(_, let text) = failure else { return false }
         return text == reason
