@@ -1,7 +1,7 @@
 # The commands of README.md. `make run` and `make test` install the Debian packages that are missing.
 SHELL := /bin/bash
 PACKAGES := librdkafka-dev libsimdjson-dev libyaml-dev libxxhash-dev libzstd-dev libsystemd-dev pkg-config tzdata python3
-TEST_PACKAGES := python3-jsonschema systemd xz-utils
+TEST_PACKAGES := python3-jsonschema systemd xz-utils iproute2
 # A Kafka broker needs Java: only where one is to be started.
 JAVA_PACKAGES := $(if $(KAFKA_HOME),$(shell command -v java >/dev/null 2>&1 || echo default-jre-headless))
 
@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY ?= .build/release/rfmd
 
-.PHONY: run build test simulate deps deps-test install uninstall format lint
+.PHONY: run build test simulate chaos deps deps-test install uninstall format lint
 
 run: build
 	.build/release/rfmd demo
@@ -28,6 +28,14 @@ FIRST ?= 1
 simulate: deps
 	@swift build -c release --product rfmd-simulate >&2
 	@.build/release/rfmd-simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(if $(MUTATION),--mutation $(MUTATION))
+
+# MINUTES of faults of every kind on real brokers and daemons, drawn by SEED; needs KAFKA_HOME (docs/guarantees.md).
+MINUTES ?= 5
+chaos: deps-test
+	@test -n "$(KAFKA_HOME)" || { echo "chaos needs a broker: set KAFKA_HOME to a Kafka distribution" >&2; exit 1; }
+	swift build -c release --product rfmd
+	RFMD_BINARY=$(CURDIR)/.build/release/rfmd RFMD_CHAOS_MINUTES=$(MINUTES) $(if $(SEED),RFMD_TEST_SEED=$(SEED)) \
+	    swift test --no-parallel --disable-xctest --filter nothingIsLostOrDoubledInChaos
 
 deps:
 	@$(call packages,$(PACKAGES))

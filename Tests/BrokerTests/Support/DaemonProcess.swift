@@ -9,8 +9,8 @@ final class DaemonProcess {
     private let manager: ServiceManager
     private let logFile: URL
 
-    /// Starts `rfmd run` with this configuration.
-    init(_ yaml: String, arguments: [String] = []) throws {
+    /// Starts `rfmd run` with this configuration, on this host if there are several.
+    init(_ yaml: String, arguments: [String] = [], on host: (network: Network, name: String)? = nil) throws {
         folder = try TemporaryFolder()
         logFile = folder.url("log")
         let path = try folder.write(yaml, to: "rfmd.yaml")
@@ -18,8 +18,9 @@ final class DaemonProcess {
         var environment = ProcessInfo.processInfo.environment
         for name in ["JOURNAL_STREAM", "INVOCATION_ID"] { environment[name] = nil }
         environment["NOTIFY_SOCKET"] = manager.path
-        child = try Child(
-            try Repository.binary(), ["run", "--config", path] + arguments, environment: environment, log: logFile)
+        var command = (program: try Repository.binary(), arguments: ["run", "--config", path] + arguments)
+        if let host { command = host.network.command(on: host.name, command.program, command.arguments) }
+        child = try Child(command.program, command.arguments, environment: environment, log: logFile)
     }
 
     var log: String { (try? String(contentsOf: logFile, encoding: .utf8)) ?? "" }

@@ -107,7 +107,8 @@ final class Load: @unchecked Sendable {
         var generator = generator
         let began = Date()
         do {
-            for number in 0..<count where !progress.withLock({ stops }) {
+            for number in 0..<count {
+                if progress.withLock({ stops }) { break }
                 // One customer's events stay in one topic, so that their order is the generator's.
                 let record = generator.next()
                 let topic = topics[Int((record.key?.last ?? 0)) % topics.count]

@@ -38,11 +38,15 @@ final class TestCluster: @unchecked Sendable {
     private let ports: [(client: Int, controller: Int)]
     private var brokers: [Child?]
     private let replicas: Int
+    /// Each broker is a host of its own there.
+    private let network: Network?
 
-    var bootstrap: String { ports.map { "127.0.0.1:\($0.client)" }.joined(separator: ",") }
+    var count: Int { ports.count }
+    var bootstrap: String { ports.indices.map { "\(address($0)):\(ports[$0].client)" }.joined(separator: ",") }
     var options: ClientOptions { ClientOptions(bootstrap: bootstrap, group: "tests", instance: "tests") }
 
-    init(brokers count: Int) throws {
+    init(brokers count: Int, network: Network? = nil) throws {
+        self.network = network
         folder = try TemporaryFolder()
         let free = try TestCluster.freePorts(2 * count)
         ports = (0..<count).map { (free[2 * $0], free[2 * $0 + 1]) }
@@ -58,15 +62,19 @@ final class TestCluster: @unchecked Sendable {
         }
     }
 
+    static func host(_ broker: Int) -> String { "broker-\(broker)" }
+
+    private func address(_ broker: Int) -> String { network?.address(TestCluster.host(broker)) ?? "127.0.0.1" }
+
     private func properties(_ broker: Int) -> String {
-        let voters = ports.enumerated().map { "\($0 + 1)@127.0.0.1:\($1.controller)" }.joined(separator: ",")
+        let voters = ports.enumerated().map { "\($0 + 1)@\(address($0)):\($1.controller)" }.joined(separator: ",")
         let lines: [(String, String)] = [
             ("process.roles", "broker,controller"), ("node.id", "\(broker + 1)"),
             (
                 "listeners",
-                "PLAINTEXT://127.0.0.1:\(ports[broker].client),CONTROLLER://127.0.0.1:\(ports[broker].controller)"
+                "PLAINTEXT://\(address(broker)):\(ports[broker].client),CONTROLLER://\(address(broker)):\(ports[broker].controller)"
             ),
-            ("advertised.listeners", "PLAINTEXT://127.0.0.1:\(ports[broker].client)"),
+            ("advertised.listeners", "PLAINTEXT://\(address(broker)):\(ports[broker].client)"),
             ("controller.listener.names", "CONTROLLER"), ("controller.quorum.voters", voters),
             ("log.dirs", folder.url("data-\(broker)").path), ("auto.create.topics.enable", "false"),
             ("default.replication.factor", "\(replicas)"), ("min.insync.replicas", replicas == 3 ? "2" : "1"),
@@ -90,9 +98,15 @@ final class TestCluster: @unchecked Sendable {
         var environment = ProcessInfo.processInfo.environment
         environment["LOG_DIR"] = folder.url("logs").path
         environment["KAFKA_HEAP_OPTS"] = "-Xms128m -Xmx512m"
+        var command = (
+            program: "\(Kafka.home ?? "")/bin/kafka-server-start.sh",
+            arguments: [folder.url("broker-\(broker).properties").path]
+        )
+        if let network {
+            command = network.command(on: TestCluster.host(broker), command.program, command.arguments)
+        }
         brokers[broker] = try Child(
-            "\(Kafka.home ?? "")/bin/kafka-server-start.sh", [folder.url("broker-\(broker).properties").path],
-            environment: environment, log: folder.url("broker-\(broker).log"))
+            command.program, command.arguments, environment: environment, log: folder.url("broker-\(broker).log"))
     }
 
     private func waitUntilReady() throws {
@@ -109,8 +123,10 @@ final class TestCluster: @unchecked Sendable {
     }
 
     /// Waits until every partition has all its replicas: the next broker may die then.
-    func awaitInSync() throws {
-        try wait(for: "replicas in sync", seconds: 90, context: self.log) { try leastInSync(bootstrap) == replicas }
+    func awaitInSync(seconds: Double = 90) throws {
+        try wait(for: "replicas in sync", seconds: seconds, context: self.log) {
+            try leastInSync(bootstrap) == replicas
+        }
     }
 
     private var log: String {
@@ -127,6 +143,11 @@ final class TestCluster: @unchecked Sendable {
         _ = try child.waitForEnd(seconds: 60, context: { self.log })
         brokers[broker] = nil
     }
+
+    func signal(_ broker: Int, _ number: Int32) { brokers[broker]?.signal(number) }
+
+    /// Copies what the brokers wrote and logged.
+    func keep(in destination: URL) throws { try FileManager.default.copyItem(at: folder.url, to: destination) }
 
     deinit { for broker in brokers { broker?.signal(SIGKILL) } }
 
