@@ -55,8 +55,10 @@ final class ChaosRecord: Sendable {
 
     /// How often it struck, most often first.
     var figures: String {
-        counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.value) \($0.key)" }
-            .joined(separator: ", ")
+        counts.filter { $0.value > 0 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map {
+            "\($0.value) \($0.key)"
+        }
+        .joined(separator: ", ")
     }
 
     /// Keeps everything and says so, or removes it.

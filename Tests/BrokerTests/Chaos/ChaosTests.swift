@@ -8,7 +8,7 @@ extension BrokerTests {
     @Suite struct Chaos {
         /// RFMD_CHAOS_MINUTES of it, or a short one.
         private static let minutes =
-            ProcessInfo.processInfo.environment["RFMD_CHAOS_MINUTES"].flatMap { Double($0) } ?? 0.75
+            ProcessInfo.processInfo.environment["RFMD_CHAOS_MINUTES"].flatMap { Double($0) } ?? 0.5
 
         @Test func nothingIsLostOrDoubledInChaos() throws {
             let dice = TestDice("nothingIsLostOrDoubledInChaos")

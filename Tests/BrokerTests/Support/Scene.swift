@@ -62,6 +62,7 @@ final class Scene {
         var clock = "event"
         var emitFrom: String? = "earliest"
         var snapshotEvery = "1s"
+        var snapshotsKept = 2
         /// YAML of ladders, warnings and what else a test sets.
         var more = ""
         var inputYAML: String?
@@ -90,7 +91,7 @@ final class Scene {
             time: { clock: \(options.clock) }
             preset: \(options.preset)
             outputs: { topics: { \(topics.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ")) } }
-            snapshots: { folder: \(folder.url.path), every: \(options.snapshotEvery) }
+            snapshots: { folder: \(folder.url.path), every: \(options.snapshotEvery), keep: \(options.snapshotsKept) }
             \(options.emitFrom.map { "emit_from: \($0)" } ?? "")
             \(options.more)
 
