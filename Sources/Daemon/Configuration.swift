@@ -6,6 +6,7 @@ import KafkaTransport
 import Model
 import Rules
 import Settings
+import Worker
 
 /// A configuration that can be run.
 struct Configuration {
@@ -197,8 +198,21 @@ private struct Check {
             add(ladder.name.place, ladder.name.key, "the name '\(ladder.name.value)' is taken")
         }
         var seen: [String: String] = [:]
-        for input in settings.inputs { seen[input.topic.value] = "an input" }
-        for (key, topic) in settings.outputs.topics {
+        // Those that are not named have their defaults, and are as taken.
+        let outputs = OutputTopics(settings.outputs.topics.mapValues(\.value), ladders: ladders)
+        let defaults =
+            ladders.map { ($0, outputs.topic(ofLadder: $0)) } + [
+                ("warnings", outputs.warnings), ("dead_letters", outputs.deadLetters), ("journal", outputs.journal),
+                ("versions", outputs.versions),
+            ]
+        for (key, topic) in defaults where settings.outputs.topics[key] == nil { seen[topic] = "the topic of \(key)" }
+        for input in settings.inputs {
+            if let other = seen[input.topic.value], other != "an input" {
+                add(input.topic.place, input.topic.key, "'\(input.topic.value)' is already \(other)")
+            }
+            seen[input.topic.value] = "an input"
+        }
+        for (key, topic) in settings.outputs.topics.sorted(by: { $0.key < $1.key }) {
             if let other = seen[topic.value] {
                 add(topic.place, "outputs.topics.\(key)", "'\(topic.value)' is already \(other)")
             }

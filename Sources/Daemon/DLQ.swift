@@ -26,7 +26,7 @@ struct DLQ {
             guard let place = LetterPlace(text) else {
                 return usage("'\(text)' is no letter: PARTITION:OFFSET, as 'rfmd dlq list' prints it")
             }
-            places.append(place)
+            if !places.contains(place) { places.append(place) }
         }
         let selects =
             invocation.flags.contains("all") || invocation.value("reason") != nil || invocation.value("input") != nil

@@ -38,8 +38,9 @@ struct KeptRecord {
         self.headers = headers
     }
 
+    /// The last of that name: rfmd's own stand behind those of the record.
     func header(_ name: String) -> String? {
-        headers.first { $0.name == name }?.value.map { String(decoding: $0, as: UTF8.self) }
+        headers.last { $0.name == name }?.value.map { String(decoding: $0, as: UTF8.self) }
     }
 }
 

@@ -51,7 +51,9 @@ final class DeadLetterReplay {
     ) throws(TransportFailure) -> Result<KeptRecord, SkippedLetter> {
         if letter.isReplayed { return .failure(SkippedLetter(.replayedBefore)) }
         guard let partitions = inputs[letter.source.topic] else { return .failure(SkippedLetter(.notAnInput)) }
-        guard letter.source.partition < partitions else { return .failure(SkippedLetter(.noSuchPartition)) }
+        guard (0..<partitions).contains(letter.source.partition) else {
+            return .failure(SkippedLetter(.noSuchPartition))
+        }
         var record = letter.record
         if letter.isTruncated {
             let note = String(decoding: letter.record.value ?? [], as: UTF8.self)

@@ -113,6 +113,11 @@ struct TopicPreparation: Sendable {
             return
                 "the topic '\(name)' must be compacted, or versions get lost: set cleanup.policy=compact (now \(value("cleanup.policy")))"
         }
+        if name != outputs.versions, value("cleanup.policy").contains("compact") {
+            return
+                "the topic '\(name)' is compacted, so events of one customer, and letters without a key, get lost or are refused: set "
+                + "cleanup.policy=delete"
+        }
         return nil
     }
 

@@ -1,5 +1,7 @@
 // A client of librdkafka: its configuration, its callbacks, and the C object that is destroyed once.
 import CRDKafka
+import Glibc
+import Synchronization
 import Worker
 
 /// What callbacks need, alive as long as their client.
@@ -105,11 +107,36 @@ final class Client {
         return settings
     }
 
-    /// Without waiting for the group or for what is in flight.
+    /// Without waiting for the group or for what is in flight. librdkafka 2.0.2 joins its threads, and one of them may never end (an input
+    /// that was deleted while it was read): then the client is left to itself.
     func destroy() {
         if isDestroyed { return }
         isDestroyed = true
-        rd_kafka_destroy_flags(pointer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+        let end = End(pointer, callbacks)
+        SystemThread.detached { end.run() }
+        let until = TrustedClock.monotonic() + Client.mostDestroyMilliseconds
+        while !end.hasEnded && TrustedClock.monotonic() < until { usleep(500) }
+    }
+
+    private static let mostDestroyMilliseconds: Int64 = 3_000
+
+    /// The destruction of a client, which keeps alive what callbacks need.
+    private final class End: Sendable {
+        private nonisolated(unsafe) let pointer: OpaquePointer
+        private nonisolated(unsafe) let callbacks: ClientCallbacks
+        private let ended = Atomic(false)
+
+        init(_ pointer: OpaquePointer, _ callbacks: ClientCallbacks) {
+            self.pointer = pointer
+            self.callbacks = callbacks
+        }
+
+        var hasEnded: Bool { ended.load(ordering: .acquiring) }
+
+        func run() {
+            rd_kafka_destroy_flags(pointer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+            ended.store(true, ordering: .releasing)
+        }
     }
 
     deinit { destroy() }

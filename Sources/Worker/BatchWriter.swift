@@ -153,7 +153,7 @@ final class BatchWriter {
         add(topics.deadLetters, partition: partition, key: letter.key, value: letter.value, headers: headers.count - 1)
     }
 
-    /// Kafka Connect's names under `__rfmd.errors.`; a header of the record that has one of them is kept as it is.
+    /// Kafka Connect's names under `__rfmd.errors.`, behind the record's own headers: of two with one name the last is rfmd's.
     private static func errorHeaders(_ letter: DeadLetter) -> [RecordHeader] {
         let reason = letter.rejection.reason.name
         let headers: [(String, String)] = [
@@ -164,8 +164,7 @@ final class BatchWriter {
             ("stage", "VALUE_CONVERTER"), ("class.name", "rfmd"), ("exception.class.name", reason),
             ("exception.message", letter.rejection.message), ("reason", reason),
         ]
-        let present = Set(letter.headers.map(\.name))
-        return headers.map { ("\(DeadLetter.headerPrefix)\($0.0)", $0.1) }.filter { !present.contains($0.0) }
+        return headers.map { ("\(DeadLetter.headerPrefix)\($0.0)", $0.1) }
             .map { RecordHeader(name: $0.0, value: Array($0.1.utf8)) }
     }
 

@@ -182,8 +182,8 @@ struct ShardRecovery {
                 throw .failure(
                     .refused(
                         "\(partition) ends at \(range.end), but was read up to \(position): it was deleted and made anew, or lost records, and "
-                            + "what it holds now would be mixed with what it held. Begin anew from the inputs: another kafka.group, or delete "
-                            + "this group's journal and snapshots"))
+                            + "what it holds now would be mixed with what it held. Begin anew from the inputs: \(Worker.howToBeginAnew)"
+                    ))
             }
             do throws(TransportFailure) { try pause() } catch { throw .failure(.transport(error)) }
         }

@@ -26,6 +26,9 @@ package final class Worker: Sendable {
     private static let mostDelay: Int64 = 5_000
     /// A life that lasts so long was healthy, ms.
     private static let healthyLife: Int64 = 60_000
+    /// A journal is found by its name, and belongs to one group: a new group needs a new one too.
+    static let howToBeginAnew =
+        "delete this group's journal and snapshots, or take another kafka.group with another outputs.topics.journal"
     /// How long a producer that was fenced waits to hear whether its whole instance was, ms: two heartbeats.
     private static let fencedMilliseconds: Int64 = 7_000
 

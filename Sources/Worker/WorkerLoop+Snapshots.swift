@@ -47,7 +47,7 @@ extension WorkerLoop {
     }
 
     /// Gives everything up, whatever state it is in. Waits for the committer's call that is under way (at most 5 s, then it is left to
-    /// itself) and for the client's own end (a question of its end prober, 2 s).
+    /// itself), for a question of the end prober (2 s) and for the end of each client (at most 3 s).
     func tearDown() {
         for active in shards {
             active.snapshot?.drop(active.shard.engine)

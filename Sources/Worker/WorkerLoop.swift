@@ -161,17 +161,24 @@ final class WorkerLoop {
     }
 
     private func checkVersion(_ shard: Shard) throws(WorkerFailure) {
+        if let before = book[shard.versionDigest]?.version.money, before.currency != current.version.money.currency,
+            shard.engine.customerCount > 0
+        {
+            throw .refused(
+                "shard \(shard.index): money.currency cannot change from \(before.currency) to \(current.version.money.currency) while sums are kept "
+                    + "in \(before.currency). Put it back, or begin anew from the inputs: \(Worker.howToBeginAnew)")
+        }
         do throws(Engine.VersionRefusal) { try shard.engine.check(current.rules) } catch {
             switch error {
             case .longerWindow(let days, let rules):
                 throw .refused(
                     "shard \(shard.index): \(rules.joined(separator: ", ")) want a window longer than the \(days) days of history that are kept. "
-                        + "Keep to \(days) days, or begin anew from the inputs: another kafka.group, or delete this group's journal and snapshots"
+                        + "Keep to \(days) days, or begin anew from the inputs: \(Worker.howToBeginAnew)"
                 )
             case .otherHalfLives:
                 throw .refused(
                     "shard \(shard.index): activity.half_lives cannot change while clicks are counted by the old ones. Put them back, or begin "
-                        + "anew from the inputs: another kafka.group, or delete this group's journal and snapshots")
+                        + "anew from the inputs: \(Worker.howToBeginAnew)")
             }
         }
     }

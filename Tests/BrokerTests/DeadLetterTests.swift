@@ -133,6 +133,30 @@ extension BrokerTests {
             #expect(Set(inputs.map { $0.header("rfmd-replayed-from") }).count == 3_001)
         }
 
+        /// A record that already has headers of letters, as one has that was copied back by hand, and a letter that is named twice.
+        @Test func headersOfTheRecordMoveNoLetter() throws {
+            let shop = try Shop("dlqhead")
+            let forged = [("topic", "other"), ("partition", "-1"), ("offset", "zz"), ("reason", "none")].map {
+                RecordHeader(name: "__rfmd.errors.\($0.0)", value: Array($0.1.utf8))
+            }
+            try shop.scene.producer().send(
+                [
+                    NewRecord(
+                        "c1", purchase("c1", "e", "100", DeadLetters.at, more: ",\"currency\":\"SEK\""),
+                        timestamp: DeadLetters.noon, headers: forged)
+                ], to: shop.scene.inputs[0])
+            try shop.drain(1, rate: false)
+            let list = try shop.dlq(["list"])
+            #expect(list.outputText.contains("\(shop.scene.inputs[0])["), "\(list.outputText)")
+            #expect(list.outputText.hasSuffix("1 letter: 1 unknown_currency; 0 replayed\n"), "\(list.outputText)")
+            let place = String(list.outputText.prefix { $0 != " " })
+            let replay = try shop.dlq(["replay", place, place])
+            #expect(replay.outputText == "1 letter sent to an input again\n", "\(replay.errorText)")
+            let records = try shop.scene.read(shop.scene.inputs[0])
+            #expect(records.count == 2 && Set(records.map(\.partition)).count == 1)
+            #expect(records.last?.headers.map(\.name) == ["rfmd-replayed-from"])
+        }
+
         /// The letter holds a note; the record is read from its input.
         @Test func aLetterThatWasCutShortIsReplayedWhole() throws {
             let shop = try Shop("dlqcut")

@@ -45,6 +45,11 @@ extension BrokerTests {
                 [journal.outputs.journal], partitions: 2, configuration: [("cleanup.policy", "compact")])
             try expectRefusal(try journal.start(), naming: [journal.outputs.journal, "cleanup.policy=delete"])
 
+            let letters = try Scene("letters")
+            try letters.cluster.create(
+                [letters.outputs.deadLetters], partitions: 2, configuration: [("cleanup.policy", "compact")])
+            try expectRefusal(try letters.start(), naming: [letters.outputs.deadLetters, "cleanup.policy=delete"])
+
             let input = try Scene("input", creates: false)
             try input.cluster.create(input.inputs, partitions: 2, configuration: [("cleanup.policy", "compact")])
             try expectRefusal(try input.start(), naming: [input.inputs[0], "compacted", "min.compaction.lag.ms"])

@@ -6,12 +6,16 @@ import Worker
 
 extension BrokerTests {
     @Suite struct RenewedTopics {
-        /// Deletes the only input and makes it anew, with a few records.
-        private func renew(_ scene: Scene) throws {
+        private func delete(_ scene: Scene) throws {
             let deleted = try Kafka.tool(
                 "kafka-topics.sh",
                 ["--bootstrap-server", scene.cluster.bootstrap, "--delete", "--topic", scene.inputs[0]])
             #expect(deleted.status == 0, "\(deleted.errorText)")
+        }
+
+        /// Deletes the only input and makes it anew, with a few records.
+        private func renew(_ scene: Scene) throws {
+            try delete(scene)
             // A broker takes a name again when the topic before is gone.
             try wait(for: "the topic to be made anew", seconds: 30) {
                 do {
@@ -47,6 +51,15 @@ extension BrokerTests {
             try renew(scene)
             try expectRefusal(try scene.start(), scene, before)
             try expectRefusal(try scene.start(arguments: ["--rebuild"]), scene, before)
+        }
+
+        /// A client whose topic is gone may never end (librdkafka 2.0.2); the daemon does.
+        @Test func aDaemonWithoutItsInputStops() throws {
+            let (scene, daemon, _) = try worked("deleted")
+            try delete(scene)
+            try daemon.awaitLog("cannot be read")
+            daemon.signal(SIGTERM)
+            #expect(try daemon.waitForEnd(seconds: 20) == 0)
         }
 
         @Test func itEndsADaemonThatRuns() throws {

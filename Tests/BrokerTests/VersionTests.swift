@@ -73,6 +73,13 @@ extension BrokerTests {
             }
             #expect(try four.waitForEnd() == 1)
             #expect(four.log.contains("rare") && four.log.contains("90 days of history"), "\(four.log)")
+
+            let five = try scene.start {
+                $0.more = Versions.second + "\nmoney: { currency: JPY }"
+                $0.inputYAML = both
+            }
+            #expect(try five.waitForEnd() == 1)
+            #expect(five.log.contains("money.currency cannot change from USD to JPY"), "\(five.log)")
         }
     }
 }

@@ -166,6 +166,23 @@ private let least = "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [{ topic:
         for problem in found { #expect(!problem.description.contains("hunter"), "\(problem.description)") }
     }
 
+    /// A topic has one purpose, also where a default names it.
+    @Test(arguments: [
+        ("inputs: [ { topic: rfm.journal } ]", "inputs[0].topic: 'rfm.journal' is already the topic of journal"),
+        (
+            "inputs: [ { topic: t } ]\noutputs: { topics: { tier: rfm.versions } }",
+            "outputs.topics.tier: 'rfm.versions' is already the topic of versions"
+        ),
+        (
+            "inputs: [ { topic: t } ]\noutputs: { topics: { journal: t } }",
+            "outputs.topics.journal: 't' is already an input"
+        ),
+    ])
+    func noTopicHasTwoPurposes(text: String, problem: String) throws {
+        let found = try problems(ofText: "kafka: { bootstrap: \"h:1\" }\n\(text)\n")
+        #expect(found.count == 1 && found.first?.description.contains(problem) == true, "\(found)")
+    }
+
     @Test func everythingThatIsWrongIsToldAtOnceInTheOrderOfTheFile() throws {
         let found = try problems(
             ofText: """
