@@ -32,7 +32,13 @@ private final class ChaosGroup {
         }
         for member in members { try member.process.awaitReady(seconds: 180) }
         collector = try JournalCollector(scene)
-        load = Load(generator, try scene.producer(), topics: inputs, count: .max, perSecond: perSecond)
+        let (record, bootstrap) = (run.record, run.cluster.bootstrap)
+        load = Load(generator, try scene.producer(), topics: inputs, count: .max, perSecond: perSecond) { reason in
+            // As a shop does.
+            record.note("\(label): another producer of records: \(reason)")
+            record.count("producer of records begun anew")
+            return try TestProducer(bootstrap)
+        }
         self.scene = scene
         self.change = change
     }

@@ -74,10 +74,17 @@ final class TestProducer: @unchecked Sendable {
             let error = produce(record, topic, partition, headers)
             if error == RD_KAFKA_RESP_ERR_NO_ERROR { return }
             guard error == RD_KAFKA_RESP_ERR__QUEUE_FULL else {
-                throw Missing("a record sent to \(topic): \(String(cString: rd_kafka_err2str(error)))")
+                throw Missing("a record sent to \(topic): \(String(cString: rd_kafka_err2str(error))) \(fatalReason)")
             }
             rd_kafka_poll(client, 20)
         }
+    }
+
+    /// Why nothing can be sent any more; empty while that is not so.
+    var fatalReason: String {
+        var text = [CChar](repeating: 0, count: 512)
+        if rd_kafka_fatal_error(client, &text, text.count) == RD_KAFKA_RESP_ERR_NO_ERROR { return "" }
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     private func produce(_ record: NewRecord, _ topic: String, _ partition: Int32?, _ headers: OpaquePointer?)

@@ -96,8 +96,15 @@ final class Load: @unchecked Sendable {
     private var stops = false
     private var failure: (any Error)?
 
+    /// Makes another producer when one cannot go on, and is told why; nil: that is a failure.
+    private let renew: (@Sendable (_ reason: String) throws -> TestProducer)?
+
     /// `count` records, spread over `topics`, `perSecond`.
-    init(_ generator: EventGenerator, _ producer: TestProducer, topics: [String], count: Int, perSecond: Int) {
+    init(
+        _ generator: EventGenerator, _ producer: TestProducer, topics: [String], count: Int, perSecond: Int,
+        renew: (@Sendable (_ reason: String) throws -> TestProducer)? = nil
+    ) {
+        self.renew = renew
         Thread.detachNewThread { self.work(generator, producer, topics, count, perSecond) }
     }
 
@@ -105,10 +112,12 @@ final class Load: @unchecked Sendable {
         _ generator: EventGenerator, _ producer: TestProducer, _ topics: [String], _ count: Int, _ perSecond: Int
     ) {
         var generator = generator
+        var producer = producer
         let began = Date()
         do {
             for number in 0..<count {
                 if progress.withLock({ stops }) { break }
+                if let renew, !producer.fatalReason.isEmpty { producer = try renew(producer.fatalReason) }
                 // One customer's events stay in one topic, so that their order is the generator's.
                 let record = generator.next()
                 let topic = topics[Int((record.key?.last ?? 0)) % topics.count]
@@ -116,7 +125,8 @@ final class Load: @unchecked Sendable {
                 let ahead = Double(number) / Double(perSecond) - Date().timeIntervalSince(began)
                 if ahead > 0.02 { usleep(UInt32(ahead * 1_000_000)) }
             }
-            try producer.flush()
+            // What a producer that cannot go on has in hand is lost: what counts is what the topic holds.
+            if renew == nil || producer.fatalReason.isEmpty { try producer.flush() }
         } catch { progress.withLock { failure = error } }
         progress.withLock { isDone = true }
     }
