@@ -189,11 +189,18 @@ extension WorkerLoop {
     private func read(_ recovered: [ShardRecovery.Recovered]) throws(WorkerFailure) {
         var positions: [TopicPartition: Int64] = [:]
         for one in recovered {
-            var topics = Set(options.version.mappings.map(\.topic))
-            for slice in one.shard.replaying.flatMap(\.slices) where slice.installs {
-                topics.formUnion(book[slice.version]?.version.mappings.map(\.topic) ?? [])
+            let today = Set(options.version.mappings.map(\.topic))
+            var topics = today
+            // Of an input that the rules of today do not name, what is applied again, and nothing else: its other records may be gone.
+            var needed = today
+            for slice in one.shard.replaying.flatMap(\.slices) {
+                let mappings = book[slice.version]?.version.mappings ?? []
+                if slice.installs { topics.formUnion(mappings.map(\.topic)) }
+                for (range, mapping) in zip(slice.ranges, mappings) where !range.isEmpty {
+                    needed.insert(mapping.topic)
+                }
             }
-            positions.merge(one.shard.readPositions(topics)) { $1 }
+            positions.merge(one.shard.readPositions(topics).filter { needed.contains($0.key.topic) }) { $1 }
         }
         do throws(TransportFailure) { try source.assign(positions) } catch { throw .transport(error) }
     }
