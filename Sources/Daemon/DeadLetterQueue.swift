@@ -110,7 +110,7 @@ final class DeadLetterQueue {
             ranges.append(try reader.range(of: TopicPartition(topic: topic, partition: partition)))
         }
         for partition in 0..<partitions {
-            try read(partition, from: 0) { (offset, record) throws(TransportFailure) in
+            try read(partition) { (offset, record) throws(TransportFailure) in
                 guard record.header(DeadLetter.headerPrefix + "reason") == nil,
                     let replayed = record.header(DeadLetterQueue.replayedHeader).flatMap({ Int64($0) })
                 else { return }
@@ -128,7 +128,7 @@ final class DeadLetterQueue {
     func letters(_ body: (Letter) throws(TransportFailure) -> Bool) throws(TransportFailure) {
         var goesOn = true
         for partition in ranges.indices.map(Int32.init) where goesOn {
-            try read(partition, from: 0) { (offset, record) throws(TransportFailure) in
+            try read(partition) { (offset, record) throws(TransportFailure) in
                 let place = LetterPlace(partition: partition, offset: offset)
                 guard goesOn,
                     let letter = Letter(record, at: place, isReplayed: self.replayed.contains(place))
@@ -156,10 +156,10 @@ final class DeadLetterQueue {
     }
 
     private func read(
-        _ partition: Int32, from: Int64, _ body: (Int64, KeptRecord) throws(TransportFailure) -> Void
+        _ partition: Int32, _ body: (Int64, KeptRecord) throws(TransportFailure) -> Void
     ) throws(TransportFailure) {
         try read(
-            reader, TopicPartition(topic: topic, partition: partition), from: from, end: ranges[Int(partition)].end,
+            reader, TopicPartition(topic: topic, partition: partition), from: 0, end: ranges[Int(partition)].end,
             body)
     }
 

@@ -45,7 +45,7 @@ final class DeadLetterReplay {
         self.tell = tell
     }
 
-    /// The record to send; nil with a reason told if there is none.
+    /// The record to send, or why there is none.
     static func record(
         of letter: Letter, _ queue: DeadLetterQueue, inputs: [String: Int32]
     ) throws(TransportFailure) -> Result<KeptRecord, SkippedLetter> {

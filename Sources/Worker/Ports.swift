@@ -132,9 +132,9 @@ package protocol RecordSource: AnyObject {
     func committed(_ partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition: Int64]
 }
 
-/// A reader of whole partitions with no group: for the journal, the versions, and tests.
+/// A reader of whole partitions with no group: for the journal, the versions, dead letters, and tests.
 package protocol LogReader: AnyObject {
-    /// First offset kept and the high watermark (behind open transactions, not before them). Waits at most 5 s for the broker.
+    /// First offset kept and the high watermark (behind open transactions, not before them). Waits at most 10 s for the broker.
     func range(of partition: TopicPartition) throws(TransportFailure) -> (first: Int64, end: Int64)
     /// Calls `body` with each committed record in [from, end), in order; returns when the position reaches `end`. Open transactions
     /// below `end` are waited for. `from` below the first offset kept begins there. `progress` is called at least every second.
@@ -177,7 +177,7 @@ package struct SealedTransaction {
     package var messages: [OutputMessage]
     /// Header lists that messages share.
     package var headers: [[RecordHeader]]
-    /// The next offset to read of every input partition of every shard in the batch. Empty only for a genesis or a version alone.
+    /// The next offset to read of every input partition of every shard in the batch. Empty only for what is no part of a group's reading: letters that are sent again.
     package var positions: [(TopicPartition, Int64)]
     package var membership: any Membership
     /// Indexes of the messages whose offsets `CommitOutcome.committed` is to tell.
