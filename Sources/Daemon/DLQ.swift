@@ -179,46 +179,31 @@ struct DLQ {
     private func replay() throws(Failure) {
         let isDry = invocation.flags.contains("dry-run")
         let known = Set(configuration.version.mappings.map(\.topic))
-        var done = 0
-        var skipped: [DeadLetterReplay.Skipped: Int] = [:]
-        func tell(_ letter: Letter, _ reason: DeadLetterReplay.Skipped) {
-            // Of those that were sent before there may be very many, and nothing is to be done.
-            if reason != .replayedBefore { printError("rfmd dlq: \(letter.place) is left: \(reason.rawValue)\n") }
-        }
         let producer: TransactionalProducer?
-        do throws(TransportFailure) {
-            producer = isDry ? nil : try fence()
-        } catch { throw Failure(message: error.text) }
+        do throws(TransportFailure) { producer = isDry ? nil : try fence() } catch {
+            throw Failure(message: error.text)
+        }
         defer { producer?.close() }
-        var uncertain = false
+        // Made when the queue is open, which is after an earlier replay was fenced.
+        var begun: DeadLetterReplay?
         do throws(Failure) {
             try withQueue { (queue, topics) throws(TransportFailure) in
-                let inputs = topics.filter { known.contains($0.key) }
-                guard let producer else {
-                    return try selected(queue) { (letter) throws(TransportFailure) in
-                        switch try DeadLetterReplay.record(of: letter, queue, inputs: inputs) {
-                        case .success: done += 1
-                        case .failure(let skip):
-                            skipped[skip.reason, default: 0] += 1
-                            tell(letter, skip.reason)
-                        }
-                    }
+                let replay = DeadLetterReplay(producer, queue, inputs: topics.filter { known.contains($0.key) }) {
+                    // Of those that were sent before there may be very many, and nothing is to be done.
+                    if $1 != .replayedBefore { printError("rfmd dlq: \($0.place) is left: \($1.rawValue)\n") }
                 }
-                let replay = DeadLetterReplay(producer, queue, inputs: inputs, tell: tell)
-                defer { (done, skipped) = (replay.replayed, replay.skipped) }
-                uncertain = true
+                begun = replay
                 try selected(queue) { (letter) throws(TransportFailure) in try replay.add(letter) }
                 try replay.flush()
-                uncertain = false
             }
         } catch {
-            if !uncertain { throw error }
+            guard let begun, !isDry else { throw error }
             throw Failure(
                 message:
-                    "\(error.message)\n\(letters(done)) sent before that. Run the same command again: what was sent is not sent twice."
+                    "\(error.message)\n\(letters(begun.replayed)) sent before that. Run the same command again: what was sent is not sent twice."
             )
         }
-        summarize(done, skipped, isDry)
+        if let begun { summarize(begun.replayed, begun.skipped, isDry) }
     }
 
     /// The producer of this group's replays: an earlier one can commit nothing any more.

@@ -42,6 +42,9 @@ struct KeptRecord {
     func header(_ name: String) -> String? {
         headers.last { $0.name == name }?.value.map { String(decoding: $0, as: UTF8.self) }
     }
+
+    /// Of the headers that rfmd adds to a letter.
+    func error(_ name: String) -> String? { header(DeadLetter.headerPrefix + name) }
 }
 
 struct Letter {
@@ -53,28 +56,25 @@ struct Letter {
     /// It was sent to its input again.
     var isReplayed: Bool
 
-    private func error(_ name: String) -> String? { record.header(DeadLetter.headerPrefix + name) }
-
     /// nil if the record is no letter of rfmd.
     init?(_ record: KeptRecord, at place: LetterPlace, isReplayed: Bool) {
+        guard record.error("reason") != nil, let topic = record.error("topic"),
+            let partition = record.error("partition").flatMap({ Int32($0) }),
+            let offset = record.error("offset").flatMap({ Int64($0) })
+        else { return nil }
         self.record = record
         self.place = place
         self.isReplayed = isReplayed
-        (source, offset) = (TopicPartition(topic: "", partition: 0), 0)
-        guard error("reason") != nil, let topic = error("topic"),
-            let partition = error("partition").flatMap({ Int32($0) }),
-            let offset = error("offset").flatMap({ Int64($0) })
-        else { return nil }
         source = TopicPartition(topic: topic, partition: partition)
         self.offset = offset
     }
 
-    var reason: String { error("reason") ?? "" }
-    var message: String { error("exception.message") ?? "" }
+    var reason: String { record.error("reason") ?? "" }
+    var message: String { record.error("exception.message") ?? "" }
     /// Of the rejected record; nil if it had none.
-    var timestamp: Int64? { error("timestamp").flatMap { Int64($0) } }
+    var timestamp: Int64? { record.error("timestamp").flatMap { Int64($0) } }
     /// The value is a note in place of the record's own.
-    var isTruncated: Bool { error("truncated") == "true" }
+    var isTruncated: Bool { record.error("truncated") == "true" }
     /// The record's own.
     var ownHeaders: [RecordHeader] { Letter.ownHeaders(record.headers) }
 
@@ -92,7 +92,8 @@ final class DeadLetterQueue {
     private let reader: PartitionReader
     /// Reads single records, also while `reader` reads letters.
     private let picker: PartitionReader
-    private var ranges: [(first: Int64, end: Int64)] = []
+    /// Of each partition.
+    private var ends: [Int64] = []
     private(set) var replayed: Set<LetterPlace> = []
     private let waiting: (String) -> Void
     /// Polls of a second without a record after which waiting is told.
@@ -107,11 +108,11 @@ final class DeadLetterQueue {
         reader = try PartitionReader(client, name: client.instance)
         picker = try PartitionReader(client, name: client.instance)
         for partition in 0..<partitions {
-            ranges.append(try reader.range(of: TopicPartition(topic: topic, partition: partition)))
+            ends.append(try reader.range(of: TopicPartition(topic: topic, partition: partition)).end)
         }
         for partition in 0..<partitions {
             try read(partition) { (offset, record) throws(TransportFailure) in
-                guard record.header(DeadLetter.headerPrefix + "reason") == nil,
+                guard record.error("reason") == nil,
                     let replayed = record.header(DeadLetterQueue.replayedHeader).flatMap({ Int64($0) })
                 else { return }
                 self.replayed.insert(LetterPlace(partition: partition, offset: replayed))
@@ -127,7 +128,7 @@ final class DeadLetterQueue {
     /// Calls `body` with every letter, partition by partition, until it answers false.
     func letters(_ body: (Letter) throws(TransportFailure) -> Bool) throws(TransportFailure) {
         var goesOn = true
-        for partition in ranges.indices.map(Int32.init) where goesOn {
+        for partition in ends.indices.map(Int32.init) where goesOn {
             try read(partition) { (offset, record) throws(TransportFailure) in
                 let place = LetterPlace(partition: partition, offset: offset)
                 guard goesOn,
@@ -140,7 +141,7 @@ final class DeadLetterQueue {
 
     /// nil if there is none at this place.
     func letter(at place: LetterPlace) throws(TransportFailure) -> Letter? {
-        guard Int(place.partition) < ranges.count, place.offset < ranges[Int(place.partition)].end else { return nil }
+        guard Int(place.partition) < ends.count, place.offset < ends[Int(place.partition)] else { return nil }
         let partition = TopicPartition(topic: topic, partition: place.partition)
         guard let record = try record(of: partition, at: place.offset) else { return nil }
         return Letter(record, at: place, isReplayed: replayed.contains(place))
@@ -159,7 +160,7 @@ final class DeadLetterQueue {
         _ partition: Int32, _ body: (Int64, KeptRecord) throws(TransportFailure) -> Void
     ) throws(TransportFailure) {
         try read(
-            reader, TopicPartition(topic: topic, partition: partition), from: 0, end: ranges[Int(partition)].end,
+            reader, TopicPartition(topic: topic, partition: partition), from: 0, end: ends[Int(partition)],
             body)
     }
 

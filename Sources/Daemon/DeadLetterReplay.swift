@@ -22,9 +22,9 @@ final class DeadLetterReplay {
     private static let mostLetters = 1_000
     private static let mostBytes = 8 << 20
     /// Header of what is sent again: where the letter lies.
-    static let sourceHeader = "rfmd-replayed-from"
+    private static let sourceHeader = "rfmd-replayed-from"
 
-    private let producer: TransactionalProducer
+    private let producer: TransactionalProducer?
     private let queue: DeadLetterQueue
     /// Partitions of each input.
     private let inputs: [String: Int32]
@@ -34,9 +34,10 @@ final class DeadLetterReplay {
     private(set) var skipped: [Skipped: Int] = [:]
     private let tell: (Letter, Skipped) -> Void
 
-    /// `queue` was opened after `producer` was initialized: what an earlier replay committed is known.
+    /// `queue` was opened after `producer` was initialized: what an earlier replay committed is known. Without a producer letters are counted
+    /// as if they were sent.
     init(
-        _ producer: TransactionalProducer, _ queue: DeadLetterQueue, inputs: [String: Int32],
+        _ producer: TransactionalProducer?, _ queue: DeadLetterQueue, inputs: [String: Int32],
         tell: @escaping (Letter, Skipped) -> Void
     ) {
         self.producer = producer
@@ -45,40 +46,35 @@ final class DeadLetterReplay {
         self.tell = tell
     }
 
-    /// The record to send, or why there is none.
-    static func record(
-        of letter: Letter, _ queue: DeadLetterQueue, inputs: [String: Int32]
-    ) throws(TransportFailure) -> Result<KeptRecord, SkippedLetter> {
-        if letter.isReplayed { return .failure(SkippedLetter(.replayedBefore)) }
-        guard let partitions = inputs[letter.source.topic] else { return .failure(SkippedLetter(.notAnInput)) }
-        guard (0..<partitions).contains(letter.source.partition) else {
-            return .failure(SkippedLetter(.noSuchPartition))
-        }
+    private enum Plan {
+        case send(KeptRecord)
+        case skip(Skipped)
+    }
+
+    private func plan(_ letter: Letter) throws(TransportFailure) -> Plan {
+        if letter.isReplayed { return .skip(.replayedBefore) }
+        guard let partitions = inputs[letter.source.topic] else { return .skip(.notAnInput) }
+        guard (0..<partitions).contains(letter.source.partition) else { return .skip(.noSuchPartition) }
         var record = letter.record
         if letter.isTruncated {
             let note = String(decoding: letter.record.value ?? [], as: UTF8.self)
             guard let whole = try queue.record(of: letter.source, at: letter.offset), let value = whole.value,
                 note.contains("\(Digest(of: value))")
-            else { return .failure(SkippedLetter(.gone)) }
+            else { return .skip(.gone) }
             record = whole
         } else {
             record.timestamp = letter.timestamp
         }
-        record.headers = Letter.ownHeaders(record.headers).filter { $0.name != sourceHeader }
+        record.headers = Letter.ownHeaders(record.headers).filter { $0.name != DeadLetterReplay.sourceHeader }
         let place = "\(queue.topic)[\(letter.place.partition)]@\(letter.place.offset)"
-        record.headers.append(RecordHeader(name: sourceHeader, value: Array(place.utf8)))
-        return .success(record)
-    }
-
-    struct SkippedLetter: Error {
-        var reason: Skipped
-        init(_ reason: Skipped) { self.reason = reason }
+        record.headers.append(RecordHeader(name: DeadLetterReplay.sourceHeader, value: Array(place.utf8)))
+        return .send(record)
     }
 
     func add(_ letter: Letter) throws(TransportFailure) {
-        switch try DeadLetterReplay.record(of: letter, queue, inputs: inputs) {
-        case .failure(let skipped): skip(letter, skipped.reason)
-        case .success(let record):
+        switch try plan(letter) {
+        case .skip(let reason): skip(letter, reason)
+        case .send(let record):
             pending.append((letter, record))
             pendingBytes += (record.key?.count ?? 0) + (record.value?.count ?? 0)
             if pending.count >= DeadLetterReplay.mostLetters || pendingBytes >= DeadLetterReplay.mostBytes {
@@ -97,12 +93,16 @@ final class DeadLetterReplay {
         let letters = pending
         (pending, pendingBytes) = ([], 0)
         if letters.isEmpty { return }
-        switch try commit(letters) {
+        guard let producer else {
+            replayed += letters.count
+            return
+        }
+        switch try commit(letters, producer) {
         case .committed: replayed += letters.count
         case .refused:
             // The broker refuses a whole batch of messages for one of them: one by one, only that one is left.
             for letter in letters {
-                switch try commit([letter]) {
+                switch try commit([letter], producer) {
                 case .committed: replayed += 1
                 case .refused: skip(letter.letter, .tooLarge)
                 }
@@ -110,7 +110,9 @@ final class DeadLetterReplay {
         }
     }
 
-    private func commit(_ letters: [(letter: Letter, record: KeptRecord)]) throws(TransportFailure) -> CommitOutcome {
+    private func commit(
+        _ letters: [(letter: Letter, record: KeptRecord)], _ producer: TransactionalProducer
+    ) throws(TransportFailure) -> CommitOutcome {
         let bytes = ByteBuffer(capacity: 1 << 16)
         var topics = [queue.topic]
         var messages: [OutputMessage] = []

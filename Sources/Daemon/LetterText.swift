@@ -80,11 +80,11 @@ enum LetterText {
         return digits.count == 1 ? "0" + digits : digits
     }
 
-    /// Control characters (C0, DEL, C1) as \u{…}.
+    /// What steers a terminal, as \u{…}.
     private static func escaped(_ text: String) -> String {
         var result = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
-            if scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format {
+            if scalar.steersTerminal {
                 result.append(contentsOf: "\\u{\(String(scalar.value, radix: 16))}".unicodeScalars)
             } else {
                 result.append(scalar)

@@ -1,4 +1,5 @@
 // The text of the file as people see it: lines, places in them, and the snippet that shows a place.
+import Model
 
 struct SourceText {
     /// Without their ends; a line ends where YAML says that it does.
@@ -54,11 +55,12 @@ struct SourceText {
         return "    \(shown)\(to < line.count ? "…" : "")\n    \(below)^"
     }
 
-    /// False for what steers a terminal.
+    /// False for what steers a terminal, and for what no terminal can show.
     private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
         if scalar == "\t" { return true }
+        if scalar.steersTerminal { return false }
         switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: return false
+        case .surrogate, .privateUse, .unassigned: return false
         default: return true
         }
     }

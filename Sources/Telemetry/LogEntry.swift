@@ -76,16 +76,10 @@ package struct LogEntry: Sendable {
     private static func logfmt(_ value: String) -> String {
         let isPlain =
             !value.isEmpty
-            && value.unicodeScalars.allSatisfy { $0 != " " && $0 != "=" && $0 != "\"" && $0 != "\\" && !mustEscape($0) }
+            && value.unicodeScalars.allSatisfy {
+                $0 != " " && $0 != "=" && $0 != "\"" && $0 != "\\" && !$0.steersTerminal
+            }
         return isPlain ? value : "\"\(escaped(value, quotes: true))\""
-    }
-
-    /// Characters that end a line or steer a terminal.
-    private static func mustEscape(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator: true
-        default: false
-        }
     }
 
     /// As in a JSON string; `quotes`: it will stand between quotes.
@@ -98,7 +92,7 @@ package struct LogEntry: Sendable {
             case "\t": result += "\\t"
             case "\"" where quotes: result += "\\\""
             case "\\" where quotes: result += "\\\\"
-            case _ where mustEscape(scalar):
+            case _ where scalar.steersTerminal:
                 for unit in String(scalar).utf16 {
                     let digits = String(unit, radix: 16)
                     result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
