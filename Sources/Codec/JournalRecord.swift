@@ -5,6 +5,8 @@ import Model
 package struct Genesis: Sendable, Equatable {
     /// Random; part of every event's id, and the key of the state's hashes.
     package var id: Digest
+    /// The consumer group whose journal it is.
+    package var group: String
     /// The machine's clock when it was written, ms.
     package var at: Int64
     /// Records and deadlines before it emit nothing; ms, .min for none.
@@ -16,8 +18,9 @@ package struct Genesis: Sendable, Equatable {
     /// Deadlines due at or before it emit nothing again; ms, .min for none.
     package var rebuiltUpTo: Int64 = .min
 
-    package init(id: Digest, at: Int64, emitFrom: Int64, starts: [String: Int64]) {
+    package init(id: Digest, group: String, at: Int64, emitFrom: Int64, starts: [String: Int64]) {
         self.id = id
+        self.group = group
         self.at = at
         self.emitFrom = emitFrom
         self.starts = starts
@@ -77,8 +80,8 @@ package struct JournalRecord: Sendable, Equatable {
         self.effects = effects
     }
 
-    // Format 1: docs/formats/journal.md.
-    private static let format: UInt8 = 1
+    // Format 2: docs/formats/journal.md.
+    private static let format: UInt8 = 2
 
     /// Sets `chain` from that of the record before (zero for a genesis) and returns the record's bytes.
     package mutating func seal(after previous: Digest) -> [UInt8] {
@@ -93,6 +96,7 @@ package struct JournalRecord: Sendable, Equatable {
     private func appendBody(to buffer: ByteBuffer) {
         buffer.append(JournalRecord.format)
         buffer.append(genesis.id)
+        buffer.appendCounted(genesis.group)
         buffer.append(genesis.at)
         buffer.append(genesis.emitFrom)
         buffer.appendPositions(genesis.starts)
@@ -125,8 +129,8 @@ package struct JournalRecord: Sendable, Equatable {
             var reader = ByteReader(bytes)
             guard try reader.read(UInt8.self) == JournalRecord.format else { return nil }
             var genesis = Genesis(
-                id: try reader.readDigest(), at: try reader.read(), emitFrom: try reader.read(),
-                starts: try reader.readPositions())
+                id: try reader.readDigest(), group: try reader.readText(), at: try reader.read(),
+                emitFrom: try reader.read(), starts: try reader.readPositions())
             genesis.rebuiltPositions = try reader.readPositions()
             genesis.rebuiltUpTo = try reader.read()
             let shard: Int32 = try reader.read()

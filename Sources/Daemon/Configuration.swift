@@ -43,7 +43,7 @@ struct Configuration {
         let zone = check.zone(settings.time.zone)
         let money = check.money(settings.money)
         let preset: (ladders: [LadderSource], warnings: [WarningSource]) =
-            settings.preset == "none" ? ([], []) : (Presets.fourTierLadders, Presets.fourTierWarnings)
+            settings.preset?.value == "none" ? ([], []) : (Presets.fourTierLadders, Presets.fourTierWarnings)
         let merged = Presets.merge(
             ladders: settings.ladders.map(Configuration.source), warnings: settings.warnings.map(Configuration.source),
             into: preset)
@@ -79,7 +79,13 @@ struct Configuration {
                 (place: $0.value.place, key: "kafka.properties.\(name)", message: message)
             }
         }
-        return weak + SurroundingsCheck.doubts(settings.snapshots.folder)
+        var idle: [(place: Place, key: String, message: String)] = []
+        if let preset = settings.preset, version.ladders.isEmpty && version.warnings.isEmpty {
+            idle = [
+                (preset.place, "preset", "there is no ladder and no warning: nothing about a customer will be told")
+            ]
+        }
+        return weak + idle + SurroundingsCheck.doubts(settings.snapshots.folder)
     }
 
     private static func hostName() -> String {
@@ -184,7 +190,8 @@ private struct Check {
 
     func topics(_ settings: Settings) {
         let ladders =
-            (settings.preset == "none" ? [] : Presets.fourTierLadders.map(\.name)) + settings.ladders.map(\.name.value)
+            (settings.preset?.value == "none" ? [] : Presets.fourTierLadders.map(\.name))
+            + settings.ladders.map(\.name.value)
         let keys = ["warnings", "dead_letters", "journal", "versions"] + ladders
         for (key, topic) in settings.outputs.topics where !keys.contains(key) {
             add(

@@ -19,8 +19,17 @@ struct DLQ {
         var message: String
     }
 
+    /// Options beside --config and --json, by action.
+    private static let options: [String: Set<String>] = [
+        "list": ["reason", "input"], "show": ["value"], "replay": ["reason", "input", "all", "dry-run"],
+    ]
+
     static func run(_ invocation: Invocation) -> Int32 {
         let action = invocation.operands[0]
+        guard let options = DLQ.options[action] else { return usage("'\(action)' is none of list, show, replay") }
+        if let other = invocation.given.subtracting(options).subtracting(["config", "json"]).min() {
+            return usage("\(action) has no option --\(other)")
+        }
         var places: [LetterPlace] = []
         for text in invocation.operands.dropFirst() {
             guard let place = LetterPlace(text) else {
@@ -35,12 +44,11 @@ struct DLQ {
             if !places.isEmpty { return usage("list takes --reason and --input, no letters; see 'rfmd dlq show'") }
         case "show":
             if places.isEmpty { return usage("show which letters? PARTITION:OFFSET, as 'rfmd dlq list' prints it") }
-        case "replay":
+        default:
             if places.isEmpty && !selects { return usage("replay what? Letters, or --reason, --input, or --all") }
             if !places.isEmpty && selects {
                 return usage("replay either letters or --reason, --input, --all, not both")
             }
-        default: return usage("'\(action)' is none of list, show, replay")
         }
         if let reason = invocation.value("reason"), !RejectionReason.allCases.contains(where: { $0.name == reason }) {
             return usage(
@@ -50,6 +58,9 @@ struct DLQ {
             return ExitCode.configuration
         }
         let verb = DLQ(configuration, invocation, places)
+        if action == "replay", let input = invocation.value("input"), !verb.isInput(input) {
+            return usage("--input: '\(input)' is no input of the configuration")
+        }
         do throws(Failure) {
             switch action {
             case "list": try verb.list()
@@ -57,7 +68,7 @@ struct DLQ {
             default: try verb.replay()
             }
             verb.output.flush()
-            if let failure = verb.output.failure { throw Failure(message: failure) }
+            if let failure = verb.output.failure, !verb.output.isUnread { throw Failure(message: failure) }
         } catch {
             verb.output.flush()
             printError("rfmd dlq: \(error.message)\n")
@@ -90,6 +101,8 @@ struct DLQ {
         return true
     }
 
+    private func isInput(_ topic: String) -> Bool { configuration.version.mappings.contains { $0.topic == topic } }
+
     // MARK: Kafka
 
     /// Does `body` with the queue and the partition counts of all topics.
@@ -109,11 +122,14 @@ struct DLQ {
             }
             defer { queue.close() }
             try body(queue, topics)
-        } catch {
-            if case .retriable(let text) = error {
-                throw Failure(message: "no answer from the brokers at \(client.bootstrap): \(text)")
-            }
-            throw Failure(message: error.text)
+        } catch { throw failure(error) }
+    }
+
+    private func failure(_ failure: TransportFailure) -> Failure {
+        switch failure {
+        case .retriable(let text): Failure(message: "no answer from the brokers at \(client.bootstrap): \(text)")
+        case .fenced: Failure(message: "another replay of the group '\(client.group)' began, and ended this one")
+        case .abort(let text), .fatal(let text): Failure(message: text)
         }
     }
 
@@ -152,6 +168,9 @@ struct DLQ {
                 output.flushIfLong()
             }
         }
+        if counts.isEmpty, let input = invocation.value("input"), !isInput(input) {
+            printError("rfmd dlq: '\(input)' is no input of the configuration, and no letter is from it\n")
+        }
         if isJSON { return }
         let reasons = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.value) \($0.key)" }
         let total = counts.values.reduce(0, +)
@@ -180,9 +199,7 @@ struct DLQ {
         let isDry = invocation.flags.contains("dry-run")
         let known = Set(configuration.version.mappings.map(\.topic))
         let producer: TransactionalProducer?
-        do throws(TransportFailure) { producer = isDry ? nil : try fence() } catch {
-            throw Failure(message: error.text)
-        }
+        do throws(TransportFailure) { producer = isDry ? nil : try fence() } catch { throw failure(error) }
         defer { producer?.close() }
         // Made when the queue is open, which is after an earlier replay was fenced.
         var begun: DeadLetterReplay?

@@ -6,9 +6,6 @@ import KafkaTransport
 import Model
 import Worker
 
-/// A replay that sends nothing of a group's positions is no member of it.
-private final class NoMembership: Membership {}
-
 final class DeadLetterReplay {
     enum Skipped: String, CaseIterable {
         case replayedBefore = "replayed before"
@@ -141,6 +138,6 @@ final class DeadLetterReplay {
         return try producer.commit(
             SealedTransaction(
                 topics: topics, bytes: bytes.bytes, messages: messages, headers: headers, positions: [],
-                membership: NoMembership(), tracked: []))
+                membership: nil, tracked: []))
     }
 }

@@ -9,7 +9,7 @@ enum LetterText {
         let place = pad("\(letter.place)", 12)
         let time = letter.timestamp.map { CivilTime.text($0) } ?? "-"
         let source = pad("\(letter.source)@\(letter.offset)", 32)
-        let mark = letter.isReplayed ? " (replayed)" : ""
+        let mark = (letter.isTruncated ? " (cut short)" : "") + (letter.isReplayed ? " (replayed)" : "")
         buffer.append(
             contentsOf:
                 "\(place) \(pad(time, 24)) \(source) \(escaped(letter.reason)): \(escaped(letter.message))\(mark)\n")

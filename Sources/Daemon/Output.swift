@@ -13,6 +13,8 @@ final class Output {
     private let name: String
     let buffer = ByteBuffer(capacity: 1 << 17)
     private(set) var failure: String?
+    /// The failure is that its reader went away.
+    private(set) var isUnread = false
 
     init(descriptor: Int32, name: String) {
         self.descriptor = descriptor
@@ -31,6 +33,9 @@ final class Output {
             let count = write(descriptor, buffer.base + written, buffer.count - written)
             if count > 0 {
                 written += count
+            } else if errno == EPIPE {
+                // Who reads has seen enough, as `head` has.
+                (failure, isUnread) = ("nobody reads \(name) any more", true)
             } else if errno != EINTR {
                 failure = "cannot write to \(name): \(String(cString: strerror(errno)))"
             }

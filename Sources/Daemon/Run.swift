@@ -191,6 +191,7 @@ struct Run {
             }
             if let endings = service.endings {
                 service.close()
+                logger.flush()
                 return conclude(endings, StatusLine.totals(service.workers.map(\.status)))
             }
         }
@@ -212,8 +213,9 @@ struct Run {
                     [("reason", text)])
             case .fenced(let text):
                 code = fail(
-                    "another process uses the instance name '\(configuration.instance)' in this group and has taken over: give each "
-                        + "process its own (instance). Kafka says: \(text)")
+                    "the group took another process of the name '\(configuration.instance)' for this one. If there is one, give each its own "
+                        + "(instance); if there is none, a slow network delivered a request twice, and a new start goes on. Kafka says: \(text)"
+                )
             case .refused(let text), .defect(let text): code = fail(text)
             }
         }

@@ -21,7 +21,7 @@ package final class TransactionalProducer: TransactionSink {
     package init(_ options: ClientOptions, name: String, messageBytes: Int) throws(TransportFailure) {
         makeClient = { () throws(TransportFailure) in
             try Client(
-                options, .producer(transactionalID: "\(options.group)-\(name)"), clientID: "rfmd-\(name)",
+                options, .producer(transactionalID: "\(options.group)/\(name)"), clientID: "rfmd-\(name)",
                 extra: [("message.max.bytes", String(messageBytes))])
         }
         client = try makeClient()
@@ -65,7 +65,9 @@ package final class TransactionalProducer: TransactionSink {
     package func commit(_ transaction: SealedTransaction) throws(TransportFailure) -> CommitOutcome {
         tooLarge = []
         offsets = Dictionary(uniqueKeysWithValues: transaction.tracked.map { ($0, -1) })
-        if let error = rd_kafka_begin_transaction(client.pointer) { throw .certain(error, "begin") }
+        if let error = rd_kafka_begin_transaction(client.pointer) {
+            throw TransportFailure(taking: error, "begin").asAbort
+        }
         let headers = transaction.headers.map(TransactionalProducer.headers)
         defer { for list in headers { rd_kafka_headers_destroy(list) } }
         var handles: [OpaquePointer] = []
@@ -170,9 +172,5 @@ extension TransportFailure {
     fileprivate var asAbort: TransportFailure {
         if case .retriable(let text) = self { return .abort(text) }
         return self
-    }
-
-    fileprivate static func certain(_ error: OpaquePointer, _ what: String) -> TransportFailure {
-        TransportFailure(taking: error, what).asAbort
     }
 }

@@ -9,6 +9,9 @@ package struct Invocation: Sendable {
     package var flags: Set<String> = []
     package var operands: [String] = []
 
+    /// Names of the options that were given.
+    package var given: Set<String> { flags.union(values.keys) }
+
     package func value(_ option: String) -> String? { values[option] }
 }
 

@@ -7,7 +7,8 @@ package struct Settings: Sendable {
     package var time = TimeSettings()
     package var money = MoneySettings()
     /// `four-tier` or `none`.
-    package var preset = "four-tier"
+    /// nil: four-tier.
+    package var preset: Placed<String>?
     package var ladders: [LadderSettings] = []
     package var warnings: [WarningSettings] = []
     /// ms.

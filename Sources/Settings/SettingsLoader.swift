@@ -169,16 +169,16 @@ package enum SettingsLoader {
         return money
     }
 
-    private static func preset(_ root: inout Section) -> String {
-        guard let preset = root.nonEmpty("preset") else { return "four-tier" }
-        if ["four-tier", "none"].contains(preset.value) { return preset.value }
+    private static func preset(_ root: inout Section) -> Placed<String>? {
+        guard let preset = root.nonEmpty("preset") else { return nil }
+        if ["four-tier", "none"].contains(preset.value) { return preset }
         let planned = ["cn8", "shopify11", "metal"].contains(preset.value)
         root.problems.add(
             preset.place, "preset",
             planned
                 ? "this version does not support '\(preset.value)' yet: use four-tier or none"
                 : "'\(preset.value)' is none of four-tier, none")
-        return "four-tier"
+        return nil
     }
 
     private static func halfLives(_ root: inout Section) -> [Int64]? {

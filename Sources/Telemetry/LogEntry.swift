@@ -22,6 +22,11 @@ package struct LogEntry: Sendable {
         self.line = line
     }
 
+    /// How many of the same were not told before it.
+    mutating func note(suppressed count: Int) {
+        if count > 0 { fields.append((name: "suppressed", value: String(count))) }
+    }
+
     /// The line in `format`, with its line feed. The journal takes `journalFields` instead.
     package func line(_ format: LogFormat) -> String {
         switch format {

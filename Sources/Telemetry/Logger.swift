@@ -23,7 +23,7 @@ package struct LogClock: Sendable {
     }
 }
 
-/// Healthy running tells nothing; what is told again and again is told once in 10 s, with the number of times in between.
+/// Healthy running tells nothing; what is told again and again is told once in 10 s, with the number of times in between, and once more at the end.
 package final class Logger: Sendable {
     /// ms between two lines of one repeated message.
     package static let repeatInterval: Int64 = 10_000
@@ -39,6 +39,8 @@ package final class Logger: Sendable {
     private struct Repeat {
         var toldAt: Int64
         var suppressed: Int
+        /// The last that was held back.
+        var held: LogEntry?
     }
 
     package init(
@@ -59,12 +61,32 @@ package final class Logger: Sendable {
         line: Int = #line
     ) {
         if level < minimum { return }
-        var fields = fields.map { (name: $0.0, value: $0.1) }
+        var entry = LogEntry(
+            level: level, message: message, fields: fields.map { (name: $0.0, value: $0.1) }, at: clock.wall(),
+            file: file, line: line)
         if level >= .warning {
-            guard let suppressed = take(id ?? message) else { return }
-            if suppressed > 0 { fields.append((name: "suppressed", value: String(suppressed))) }
+            guard let suppressed = take(id ?? message, entry) else { return }
+            entry.note(suppressed: suppressed)
         }
-        write(LogEntry(level: level, message: message, fields: fields, at: clock.wall(), file: file, line: line))
+        write(entry)
+    }
+
+    /// Tells the last of each message that was held back: the end of a process must not hide why.
+    package func flush() {
+        let held = repeats.withLock { repeats in
+            let held = repeats.values.compactMap { repeated in
+                repeated.held.map { (entry: $0, suppressed: repeated.suppressed - 1) }
+            }
+            for id in repeats.keys {
+                repeats[id]?.held = nil
+                repeats[id]?.suppressed = 0
+            }
+            return held
+        }
+        for (var entry, suppressed) in held.sorted(by: { $0.entry.at < $1.entry.at }) {
+            entry.note(suppressed: suppressed)
+            write(entry)
+        }
     }
 
     package func error(_ message: String, _ fields: [(String, String)] = [], file: String = #fileID, line: Int = #line)
@@ -93,12 +115,13 @@ package final class Logger: Sendable {
     }
 
     /// How often `id` was held back since it was last told, if it may be told now; nil if it may not.
-    private func take(_ id: String) -> Int? {
+    private func take(_ id: String, _ entry: LogEntry) -> Int? {
         let now = clock.monotonic()
         return repeats.withLock { repeats in
             if let known = repeats[id] {
                 if now - known.toldAt < Logger.repeatInterval {
                     repeats[id]?.suppressed += 1
+                    repeats[id]?.held = entry
                     return nil
                 }
             } else if repeats.count >= Logger.rememberedMessages,

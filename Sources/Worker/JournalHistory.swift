@@ -18,12 +18,15 @@ struct JournalHistory {
 
     var last: Entry? { entries.last }
 
-    /// Reads everything up to the high watermark: all that was ever committed, also what is only just becoming visible.
+    /// Reads everything up to the high watermark: all that was ever committed, also what is only just becoming visible. Refuses the journal
+    /// of another group. Two that begin at once both write a genesis: the first one has the journal, and the other's is passed over.
     static func read(
-        _ partition: TopicPartition, _ reader: any LogReader, progress: () throws(TransportFailure) -> Void
+        _ partition: TopicPartition, of group: String, _ reader: any LogReader,
+        progress: () throws(TransportFailure) -> Void
     ) throws(WorkerFailure) -> JournalHistory {
         var history = JournalHistory()
         var damaged: Int64?
+        var otherGroup: String?
         do throws(TransportFailure) {
             let (first, end) = try reader.range(of: partition)
             history.end = end
@@ -36,6 +39,10 @@ struct JournalHistory {
                     damaged = damaged ?? raw.offset
                     return
                 }
+                if record.genesis.group != group {
+                    if record.batch > 0 || history.entries.isEmpty { otherGroup = record.genesis.group }
+                    return
+                }
                 if record.genesis.id != history.last?.record.genesis.id { history.entries = [] }
                 history.entries.append(Entry(record: record, bytes: [UInt8](value), offset: raw.offset))
             }
@@ -44,7 +51,12 @@ struct JournalHistory {
         } catch { throw .transport(error) }
         if let damaged {
             throw .refused(
-                "\(partition), offset \(damaged): this is no journal record of rfmd; the topic must be rfmd's own")
+                "\(partition), offset \(damaged): this is no journal record of this rfmd; the topic must be rfmd's own")
+        }
+        if let otherGroup {
+            throw .refused(
+                "\(partition) is the journal of the group '\(otherGroup)', and this is the group '\(group)': give each group a journal of its own "
+                    + "(outputs.topics.journal), or set kafka.group to '\(otherGroup)' to go on with its state")
         }
         try history.checkChain(partition)
         return history
@@ -54,9 +66,8 @@ struct JournalHistory {
         for (before, entry) in zip(entries, entries.dropFirst()) {
             if entry.record.batch == before.record.batch + 1 && entry.record.follows(before.record.chain) { continue }
             throw .refused(
-                "\(partition), offset \(entry.offset): batch \(entry.record.batch) does not follow batch \(before.record.batch); "
-                    + "the journal was changed or is written by two groups: give each group a journal of its own (outputs.topics.journal)"
-            )
+                "\(partition), offset \(entry.offset): batch \(entry.record.batch) does not follow batch \(before.record.batch): "
+                    + "somebody else wrote to the journal or deleted from it. \(Worker.howToBeginAnew)")
         }
     }
 

@@ -177,15 +177,16 @@ package struct SealedTransaction {
     package var messages: [OutputMessage]
     /// Header lists that messages share.
     package var headers: [[RecordHeader]]
-    /// The next offset to read of every input partition of every shard in the batch. Empty only for what is no part of a group's reading: letters that are sent again.
+    /// The next offset to read of every input partition of every shard in the batch; empty for what is no part of a group's reading.
     package var positions: [(TopicPartition, Int64)]
-    package var membership: any Membership
+    /// nil if there are no positions.
+    package var membership: (any Membership)?
     /// Indexes of the messages whose offsets `CommitOutcome.committed` is to tell.
     package var tracked: [Int]
 
     package init(
         topics: [String], bytes: UnsafeRawBufferPointer, messages: [OutputMessage], headers: [[RecordHeader]],
-        positions: [(TopicPartition, Int64)], membership: any Membership, tracked: [Int]
+        positions: [(TopicPartition, Int64)], membership: (any Membership)?, tracked: [Int]
     ) {
         self.tracked = tracked
         self.topics = topics

@@ -319,8 +319,8 @@ struct ShardRecovery {
         }
         let now = ports.clock.now()
         var genesis = Genesis(
-            id: ports.randomID(), at: now, emitFrom: before?.genesis.emitFrom ?? options.emitFrom ?? now, starts: starts
-        )
+            id: ports.randomID(), group: options.group, at: now,
+            emitFrom: before?.genesis.emitFrom ?? options.emitFrom ?? now, starts: starts)
         for (partition, position) in committed { genesis.rebuiltPositions[partition.topic] = position }
         if let before {
             genesis.rebuiltPositions.merge(before.positions) { max($0, $1) }

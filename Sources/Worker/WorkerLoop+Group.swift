@@ -59,7 +59,7 @@ extension WorkerLoop {
             source.unassign()
             return
         }
-        let recovered = try recover(indexes, topics, assignment.membership)
+        let recovered = try recover(indexes, topics)
         kept = [:]
         membership = assignment.membership
         shards = recovered.map { ActiveShard($0, snapshotEvery: options.snapshotEvery, clock: ports.clock) }
@@ -83,9 +83,7 @@ extension WorkerLoop {
         return nil
     }
 
-    private func recover(_ indexes: [Int32], _ topics: [String], _ membership: any Membership) throws(WorkerFailure)
-        -> [ShardRecovery.Recovered]
-    {
+    private func recover(_ indexes: [Int32], _ topics: [String]) throws(WorkerFailure) -> [ShardRecovery.Recovered] {
         // Closures of this object that end with this call.
         let progress = { () throws(TransportFailure) in try self.serveWhileRecovering() }
         let pause = { () throws(TransportFailure) in
@@ -107,7 +105,8 @@ extension WorkerLoop {
         for index in indexes {
             histories.append(
                 try JournalHistory.read(
-                    TopicPartition(topic: options.topics.journal, partition: index), reader, progress: progress))
+                    TopicPartition(topic: options.topics.journal, partition: index), of: options.group, reader,
+                    progress: progress))
         }
         do throws(TransportFailure) { versions = try readVersions(progress) } catch { throw .transport(error) }
         var recovered: [ShardRecovery.Recovered] = []
@@ -184,6 +183,13 @@ extension WorkerLoop {
                 journal: shard.sealed.record, positions: shard.inputs.map { ($0.partition, $0.position) })
         }
         try settle(limit: Limits.settleMilliseconds)
+        // Another group may have begun in the same journal at the same time: it is refused to whoever came second.
+        for active in new {
+            let journal = TopicPartition(topic: options.topics.journal, partition: active.shard.index)
+            _ = try JournalHistory.read(journal, of: options.group, reader) { () throws(TransportFailure) in
+                try self.serveWhileRecovering()
+            }
+        }
     }
 
     private func read(_ recovered: [ShardRecovery.Recovered]) throws(WorkerFailure) {

@@ -188,11 +188,15 @@ extension BrokerTests {
                 (["replay"], "replay what?"), (["show"], "show which letters?"), (["show", "7"], "'7' is no letter"),
                 (["mend"], "'mend' is none of list, show, replay"),
                 (["list", "--reason", "bad"], "--reason: 'bad' is none of not_json, "),
-                (["replay", "0:1", "--all"], "not both"),
+                (["replay", "0:1", "--all"], "not both"), (["list", "--all"], "list has no option --all"),
+                (["show", "0:1", "--dry-run"], "show has no option --dry-run"),
+                (["replay", "--input", "shop.typo"], "'shop.typo' is no input of the configuration"),
             ] {
                 let result = try shop.dlq(arguments)
                 #expect(result.status == 64 && result.errorText.contains(part), "\(arguments): \(result.errorText)")
             }
+            let typo = try shop.dlq(["list", "--input", "shop.typo"])
+            #expect(typo.status == 0 && typo.errorText.contains("'shop.typo' is no input of the configuration"))
             let other = try shop.folder.write(
                 shop.scene.yaml { $0.inputYAML = "  - { topic: elsewhere }" }, to: "other.yaml")
             let left = try shop.dlq(["replay", "--all"], config: other)

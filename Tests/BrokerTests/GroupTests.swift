@@ -76,7 +76,7 @@ extension BrokerTests {
             let collector = try JournalCollector(scene)
             let second = try scene.start { $0.instance = "same" }
             #expect(try first.waitForEnd(seconds: 60) == 1)
-            #expect(first.log.contains("another process uses the instance name 'same'"))
+            #expect(first.log.contains("another process of the name 'same'"))
             try second.awaitReady()
             try producer.send(
                 [NewRecord("c1", purchase("c1", "e1", "1.00", "2025-01-01T00:00:00Z"), timestamp: 1_735_689_600_000)],

@@ -103,6 +103,45 @@ extension BrokerTests {
             try expectRefusal(try scene.start(), naming: ["its journal is empty", "--rebuild"])
         }
 
+        /// The default names make it easy to give two groups one journal.
+        @Test func twoGroupsDoNotShareAJournal() throws {
+            let (scene, collector) = try worked("shared")
+            for arguments in [[], ["--rebuild"]] {
+                try expectRefusal(
+                    try scene.start({ $0.group = "\(scene.group)-2" }, arguments: arguments),
+                    naming: [
+                        "\(scene.outputs.journal)[0] is the journal of the group '\(scene.group)'",
+                        "this is the group '\(scene.group)-2'", "outputs.topics.journal",
+                    ])
+            }
+            var generator = EventGenerator(seed: 23, customers: 100, step: 600_000)
+            try scene.producer().send((0..<500).map { _ in generator.next() }, to: scene.inputs[0])
+            let daemon = try scene.start().awaitReady()
+            try scene.awaitDrained(daemon)
+            try daemon.stop()
+            try Auditor(scene).run(collector)
+        }
+
+        /// Both may write a genesis; then the log decides.
+        @Test func ofTwoGroupsThatBeginAtOnceOnlyOneHasAShard() throws {
+            let scene = try Scene("atonce")
+            var generator = EventGenerator(seed: 24, customers: 100, step: 600_000)
+            try scene.producer().send((0..<2_000).map { _ in generator.next() }, to: scene.inputs[0])
+            let groups = [scene.group, "\(scene.group)-2"]
+            let daemons = try groups.map { group in try scene.start { $0.group = group } }
+            try wait(for: "one to be refused", context: daemons.map(\.log).joined(separator: "\n----\n")) {
+                daemons.contains { $0.log.contains(" is the journal of the group '") }
+            }
+            for daemon in daemons where daemon.isRunning { try daemon.kill9() }
+            for partition in 0..<scene.partitions {
+                let records = try scene.read(scene.outputs.journal).filter { $0.partition.partition == partition }
+                let journal = try records.map {
+                    try #require($0.value.flatMap { $0.withUnsafeBytes { JournalRecord($0) } })
+                }
+                #expect(Set(journal.filter { $0.batch > 0 }.map(\.genesis.group)).count <= 1)
+            }
+        }
+
         @Test func withoutSnapshotsAndGenesisOnlyARebuildGoesOn() throws {
             let (scene, collector) = try worked("rebuild")
             // More work, until the journal is trimmed behind the second snapshot.

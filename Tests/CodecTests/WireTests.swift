@@ -9,8 +9,8 @@ import Testing
     private static func record(_ random: inout RandomSource) -> JournalRecord {
         func digest(_ random: inout RandomSource) -> Digest { Digest(high: random.next(), low: random.next()) }
         var genesis = Genesis(
-            id: digest(&random), at: random.int64(0...1 << 42), emitFrom: random.one(in: 2) ? .min : 5,
-            starts: ["a": 0, "客": 17])
+            id: digest(&random), group: random.one(in: 2) ? "rfmd" : "群", at: random.int64(0...1 << 42),
+            emitFrom: random.one(in: 2) ? .min : 5, starts: ["a": 0, "客": 17])
         if random.one(in: 2) {
             genesis.rebuiltPositions = ["a": random.int64(0...99)]
             genesis.rebuiltUpTo = 12

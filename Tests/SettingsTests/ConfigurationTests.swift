@@ -80,6 +80,14 @@ private let least = "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [{ topic:
         #expect(try doubts("45000") == [])
     }
 
+    @Test func warnsOfRulesThatTellNothing() throws {
+        let rule = "warnings: [{ name: a, when: recency > 60 }]\n"
+        for (text, keys) in [("", ["preset"]), (rule, [])] {
+            let told = try withFile(least + "preset: none\n" + text) { try Configuration.load($0).doubts.map(\.key) }
+            #expect(told == keys)
+        }
+    }
+
     @Test func aWarningIsMediumUnlessItSaysOtherwise() throws {
         let warnings =
             "warnings: [{ name: a, when: recency > 60 }, { name: slipping, when: recency > 9 }, { name: b, severity: high, when: recency > 1 }]\n"

@@ -15,7 +15,7 @@ import Testing
         let vault = try FileSnapshotVault(folder: folder.path, instance: "one")
         let version = RecoveryTests.version(["t"])
         // The journal was trimmed behind batch 1, of which there is a snapshot.
-        let genesis = Genesis(id: Digest(high: 1, low: 2), at: 0, emitFrom: .min, starts: ["t": 0])
+        let genesis = Genesis(id: Digest(high: 1, low: 2), group: "rfmd", at: 0, emitFrom: .min, starts: ["t": 0])
         var record = JournalRecord(
             genesis: genesis, shard: 0, batch: 1, slices: [], positions: ["t": 5], version: version.digest, clock: 7,
             effects: .zero)
@@ -24,7 +24,7 @@ import Testing
             SnapshotIdentity(
                 group: "rfmd", topics: ["t"], shard: 0, batch: 1, chain: record.chain, journalRecord: bytes), [])
         let log = FixedLog([bytes])
-        let history = try JournalHistory.read(TopicPartition(topic: "journal", partition: 0), log) {}
+        let history = try JournalHistory.read(TopicPartition(topic: "journal", partition: 0), of: "rfmd", log) {}
         var book = VersionBook(source: "/rfmd/test")
         _ = try book.add(version, bytes: version.encoded)
         let observer = Notes()
@@ -40,7 +40,7 @@ import Testing
         let folder = try TestFolder()
         let vault = try FileSnapshotVault(folder: folder.path, instance: "one")
         let (old, new) = (RecoveryTests.version(["t"]), RecoveryTests.version(["t", "u"]))
-        let genesis = Genesis(id: Digest(high: 1, low: 2), at: 0, emitFrom: .min, starts: ["t": 0])
+        let genesis = Genesis(id: Digest(high: 1, low: 2), group: "rfmd", at: 0, emitFrom: .min, starts: ["t": 0])
         var first = JournalRecord(
             genesis: genesis, shard: 0, batch: 0, slices: [], positions: ["t": 0], version: old.digest, clock: nil,
             effects: .zero)
@@ -57,7 +57,7 @@ import Testing
             (0, 2, "u[0] ends at 2, but was read up to 7: it was deleted and made anew"),
         ] {
             let log = FixedLog(records, firsts: ["u": kept], ends: ["u": end])
-            let history = try JournalHistory.read(TopicPartition(topic: "journal", partition: 0), log) {}
+            let history = try JournalHistory.read(TopicPartition(topic: "journal", partition: 0), of: "rfmd", log) {}
             var book = VersionBook(source: "/rfmd/test")
             for version in [old, new] { _ = try book.add(version, bytes: version.encoded) }
             // The rules of today do not name it any more.
@@ -68,6 +68,49 @@ import Testing
             } catch { if case .refused(let refusal) = error { text = refusal } }
             #expect((text != nil) == (told != nil), "\(text ?? "recovered")")
             if let told { #expect(text?.contains(told) == true, "\(text ?? "")") }
+        }
+    }
+
+    /// A journal belongs to one group; of two that began in it at once, to the one whose genesis lies first.
+    @Test func theJournalOfAnotherGroupIsRefused() throws {
+        let (ours, theirs) = (RecoveryTests.journal(of: "rfmd", 1), RecoveryTests.journal(of: "other", 2))
+        let sound: [[[UInt8]]] = [[], ours, ours + [theirs[0]], [ours[0], theirs[0], ours[1]]]
+        let foreign = [
+            theirs, [theirs[0]], [theirs[0], ours[0]], [ours[0], theirs[0], theirs[1]], [theirs[1], ours[0]],
+        ]
+        func read(_ records: [[UInt8]]) throws(WorkerFailure) -> JournalHistory {
+            try JournalHistory.read(TopicPartition(topic: "journal", partition: 0), of: "rfmd", FixedLog(records)) {}
+        }
+        for records in sound {
+            #expect(try read(records).entries.map(\.bytes) == records.filter(ours.contains))
+        }
+        for records in foreign {
+            do throws(WorkerFailure) {
+                _ = try read(records)
+                Issue.record("a journal of another group was read")
+            } catch {
+                guard case .refused(let text) = error else {
+                    Issue.record("\(error)")
+                    continue
+                }
+                #expect(
+                    text.hasPrefix("journal[0] is the journal of the group 'other', and this is the group 'rfmd'"),
+                    "\(text)")
+            }
+        }
+    }
+
+    /// A genesis and one batch.
+    private static func journal(of group: String, _ id: UInt64) -> [[UInt8]] {
+        let genesis = Genesis(id: Digest(high: id, low: id), group: group, at: 0, emitFrom: .min, starts: ["t": 0])
+        var chain = Digest.zero
+        return (0...1).map { batch in
+            var record = JournalRecord(
+                genesis: genesis, shard: 0, batch: UInt64(batch), slices: [], positions: ["t": Int64(batch)],
+                version: .zero, clock: nil, effects: .zero)
+            let bytes = record.seal(after: chain)
+            chain = record.chain
+            return bytes
         }
     }
 

@@ -104,6 +104,25 @@ import Testing
         #expect(pipe.text() == "<4>no broker answers\n")
     }
 
+    @Test func theEndHidesNothing() {
+        let pipe = Pipe()
+        let clock = Clock()
+        let logger = Logger(format: .priority, descriptor: pipe.writing, clock: clock.clock)
+        for number in 0..<5 {
+            logger.error("snapshot could not be written", [("shard", String(number))])
+            clock.advance(1)
+            logger.warning("told once")
+            clock.advance(1)
+            if number == 0 { logger.flush() }
+        }
+        #expect(pipe.text() == "<3>snapshot could not be written shard=0\n<4>told once\n")
+        logger.flush()
+        let told = "<3>snapshot could not be written shard=4 suppressed=3\n<4>told once suppressed=3\n"
+        #expect(pipe.text() == told)
+        logger.flush()
+        #expect(pipe.text() == "")
+    }
+
     @Test func manyDifferentWarningsAreAllTold() {
         let pipe = Pipe()
         let logger = Logger(format: .priority, descriptor: pipe.writing, clock: Clock().clock)

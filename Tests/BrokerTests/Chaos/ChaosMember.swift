@@ -76,7 +76,7 @@ final class ChaosMember: @unchecked Sendable {
     func startAgainIfFenced() throws -> Bool {
         if process.isRunning { return false }
         let code = try process.waitForEnd()
-        guard code == 1, process.log.contains("another process uses the instance name") else {
+        guard code == 1, process.log.contains("the group took another process of the name") else {
             throw Missing("\(name) to go on: it ended with \(code)\n\(process.log.suffix(2_000))")
         }
         record.note("\(name): fenced, started again")
