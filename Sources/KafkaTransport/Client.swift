@@ -141,6 +141,15 @@ final class Client {
 
     deinit { destroy() }
 
+    /// Calls `body` with each topic that the brokers know, also one that is without a leader at the moment. Makes none. `timeout` in ms.
+    func describeTopics(within timeout: Int32, _ body: (rd_kafka_metadata_topic) -> Void) throws(TransportFailure) {
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        let error = rd_kafka_metadata(pointer, 1, nil, &metadata, timeout)
+        guard error == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else { throw TransportFailure(error, "topics") }
+        defer { rd_kafka_metadata_destroy(metadata) }
+        for index in 0..<Int(metadata.pointee.topic_cnt) { body(metadata.pointee.topics[index]) }
+    }
+
     private static let logged:
         @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Void = {
             client, level, facility, text in

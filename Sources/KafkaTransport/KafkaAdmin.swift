@@ -52,13 +52,8 @@ package final class KafkaAdmin: @unchecked Sendable {
     }
 
     private func describe(_ body: (rd_kafka_metadata_topic) -> Int32) throws(TransportFailure) -> [String: Int32] {
-        var metadata: UnsafePointer<rd_kafka_metadata>?
-        let error = rd_kafka_metadata(client.pointer, 1, nil, &metadata, KafkaAdmin.timeout)
-        guard error == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else { throw TransportFailure(error, "topics") }
-        defer { rd_kafka_metadata_destroy(metadata) }
         var topics: [String: Int32] = [:]
-        for index in 0..<Int(metadata.pointee.topic_cnt) {
-            let topic = metadata.pointee.topics[index]
+        try client.describeTopics(within: KafkaAdmin.timeout) { topic in
             if topic.err == RD_KAFKA_RESP_ERR_NO_ERROR { topics[String(cString: topic.topic)] = body(topic) }
         }
         return topics

@@ -9,6 +9,8 @@ package final class TransactionalProducer: TransactionSink {
     private var tooLarge: [Int] = []
     /// Offsets of delivered messages that the caller asked for, by message index.
     private var offsets: [Int: Int64] = [:]
+    /// The first message of the transaction that was not delivered, and why.
+    private var undelivered: String?
     /// librdkafka's handles of the topics that were written to.
     private var topics: [String: OpaquePointer] = [:]
 
@@ -31,7 +33,12 @@ package final class TransactionalProducer: TransactionSink {
     private func listen() {
         client.callbacks.onDelivery = { [unowned self] message in
             let index = Int(bitPattern: message.pointee._private)
-            if message.pointee.err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE { tooLarge.append(index) }
+            switch message.pointee.err {
+            case RD_KAFKA_RESP_ERR_NO_ERROR: break
+            case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE: tooLarge.append(index)
+            case RD_KAFKA_RESP_ERR__PURGE_QUEUE, RD_KAFKA_RESP_ERR__PURGE_INFLIGHT: break
+            default: undelivered = undelivered ?? TransactionalProducer.text(message)
+            }
             if offsets[index] != nil { offsets[index] = message.pointee.offset }
         }
     }
@@ -63,7 +70,7 @@ package final class TransactionalProducer: TransactionSink {
     }
 
     package func commit(_ transaction: SealedTransaction) throws(TransportFailure) -> CommitOutcome {
-        tooLarge = []
+        (tooLarge, undelivered) = ([], nil)
         offsets = Dictionary(uniqueKeysWithValues: transaction.tracked.map { ($0, -1) })
         if let error = rd_kafka_begin_transaction(client.pointer) {
             throw TransportFailure(taking: error, "begin").asAbort
@@ -85,10 +92,38 @@ package final class TransactionalProducer: TransactionSink {
             // A message that the broker finds too large fails the transaction wherever it has come to: its delivery report tells.
             if tooLarge.isEmpty { rd_kafka_poll(client.pointer, 100) }
             if case .fenced = error { throw error }
-            guard !tooLarge.isEmpty else { throw error }
+            guard !tooLarge.isEmpty else { throw explained(error, transaction.topics) }
             return try giveUp()
         }
         return .committed(offsets: transaction.tracked.map { offsets[$0] ?? -1 })
+    }
+
+    /// What became of a message: `TOPIC[PARTITION]: why`.
+    private static func text(_ message: UnsafePointer<rd_kafka_message_t>) -> String {
+        let topic = message.pointee.rkt.map { String(cString: rd_kafka_topic_name($0)) } ?? "a topic"
+        let partition = TopicPartition(topic: topic, partition: message.pointee.partition)
+        let why = String(cString: rd_kafka_err2str(message.pointee.err))
+        return "\(partition): \(why)"
+    }
+
+    /// Of a failure librdkafka says little: what became of a message, and whether a topic is gone, is found here.
+    private func explained(_ failure: TransportFailure, _ topics: [String]) -> TransportFailure {
+        var text = failure.text
+        if let undelivered { text += "; \(undelivered)" }
+        var known: Set<String> = []
+        do throws(TransportFailure) {
+            try client.describeTopics(within: 2_000) { known.insert(String(cString: $0.topic)) }
+            for topic in topics where !known.contains(topic) {
+                text += "; there is no topic '\(topic)' any more: start rfmd again, which makes it"
+            }
+        } catch {
+            // Then there is no more to say.
+        }
+        switch failure {
+        case .abort: return .abort(text)
+        case .fatal: return .fatal(text)
+        case .retriable, .fenced: return failure
+        }
     }
 
     private func sendPositions(_ transaction: SealedTransaction) throws(TransportFailure) {

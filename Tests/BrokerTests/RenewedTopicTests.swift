@@ -6,10 +6,10 @@ import Worker
 
 extension BrokerTests {
     @Suite struct RenewedTopics {
-        private func delete(_ scene: Scene) throws {
+        private func delete(_ scene: Scene, topic: String? = nil) throws {
             let deleted = try Kafka.tool(
                 "kafka-topics.sh",
-                ["--bootstrap-server", scene.cluster.bootstrap, "--delete", "--topic", scene.inputs[0]])
+                ["--bootstrap-server", scene.cluster.bootstrap, "--delete", "--topic", topic ?? scene.inputs[0]])
             #expect(deleted.status == 0, "\(deleted.errorText)")
         }
 
@@ -60,6 +60,22 @@ extension BrokerTests {
             try daemon.awaitLog("cannot be read")
             daemon.signal(SIGTERM)
             #expect(try daemon.waitForEnd(seconds: 20) == 0)
+        }
+
+        /// What it held is gone; what comes after waits for the topic, which is named, and made anew by a start.
+        @Test func anOutputTopicThatIsDeletedIsNamed() throws {
+            let (scene, daemon, _) = try worked("output")
+            let topic = try #require(scene.outputs.ladders["tier"])
+            try delete(scene, topic: topic)
+            var generator = EventGenerator(seed: 9, customers: 50, step: 600_000)
+            try scene.producer().send((0..<500).map { _ in generator.next() }, to: scene.inputs[0])
+            try daemon.awaitLog("there is no topic '\(topic)' any more: start rfmd again, which makes it")
+            daemon.signal(SIGTERM)
+            #expect(try daemon.waitForEnd(seconds: 30) == 0)
+            let after = try scene.start().awaitReady()
+            try scene.awaitDrained(after)
+            try after.stop()
+            #expect(try !scene.read(topic).isEmpty)
         }
 
         @Test func itEndsADaemonThatRuns() throws {
