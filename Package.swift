@@ -52,11 +52,12 @@ let package = Package(
         library("Settings", ["CYAML", "Model"]),
         library("Options", ["CGetopt", "Model"]),
         library("Demo", ["CRDKafka", "Model"]),
+        library("Bench", ["Model", "Rules", "Engine", "Codec", "Worker", "SnapshotStore"]),
         library(
             "Daemon",
             [
                 "Model", "Rules", "Engine", "Codec", "Worker", "KafkaTransport", "SnapshotStore", "Telemetry",
-                "Settings", "Options", "Demo",
+                "Settings", "Options", "Demo", "Bench",
             ]),
         .executableTarget(name: "rfmd", dependencies: ["Daemon"], swiftSettings: strict),
 

@@ -75,12 +75,9 @@ final class DemoRun {
     }
 
     private func run(_ duration: Int64) throws(Failure) {
-        var template = Array("/tmp/rfmd-demo-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw Failure(text: "no folder can be made in /tmp: \(String(cString: strerror(errno)))")
-        }
-        let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        defer { removeFolder(folder) }
+        // Snapshots of the demo are of no use to anybody.
+        let folder: ScratchFolder
+        do throws(SnapshotFailure) { folder = try ScratchFolder() } catch { throw Failure(text: error.text) }
         let ladders = Presets.fourTierLadders.map(\.name)
         let outputs = OutputTopics([:], ladders: ladders)
         let shop: DemoShop
@@ -95,9 +92,12 @@ final class DemoRun {
                 + "every \(DemoShop.dayMilliseconds) ms for \(duration / 1_000) s, once rfmd has joined its group (about 4 s)"
         )
         let client = ClientOptions(bootstrap: shop.bootstrap, group: DemoRun.group, instance: "demo")
-        let service = try makeService(client, outputs, shop, folder)
+        let service = try makeService(client, outputs, shop, folder.path)
         service.start()
-        defer { service.close() }
+        defer {
+            service.close()
+            withExtendedLifetime(folder) {}
+        }
         let lag = try feed(shop, service, client, outputs)
         service.requestStop()
         guard try watch(shop, for: DemoRun.stopMilliseconds, until: { service.endings != nil }) else {
@@ -226,18 +226,5 @@ final class DemoRun {
         let all = reasons.map { "\($0.1) \($0.0)" }.joined(separator: ", ")
         return
             "\nrejected      \(reasons.map(\.1).reduce(0, +)) faulty ones, sent on purpose, now in the dead-letter topic: \(all)"
-    }
-
-    /// Snapshots of the demo are of no use to anybody.
-    private func removeFolder(_ folder: String) {
-        guard let directory = opendir(folder) else { return }
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != "." && name != ".." { unlink("\(folder)/\(name)") }
-        }
-        closedir(directory)
-        rmdir(folder)
     }
 }

@@ -50,7 +50,7 @@ private func run(_ invocation: Invocation) -> Int32 {
     case "demo": return DemoRun.run(invocation)
     case "replay": return Replay.run(invocation)
     case "dlq": return DLQ.run(invocation)
-    case "bench": return BenchEngine.run(invocation)
+    case "bench": return BenchVerb.run(invocation)
     case "version":
         printOut("rfmd \(programVersion)\n")
         return ExitCode.done

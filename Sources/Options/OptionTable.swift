@@ -46,7 +46,8 @@ package struct Verb: Sendable {
     /// What its first operand may be, if that is a choice.
     var operandWords: [String] {
         if operands == "[VERB]" { return OptionTable.verbs.map(\.name) }
-        return takesFiles ? [] : operands.prefix { $0 != " " }.split(separator: "|").map(String.init)
+        let words = operands.prefix { $0 != " " && $0 != "." }
+        return takesFiles ? [] : words.split(separator: "|").map(String.init)
     }
 }
 
@@ -110,14 +111,18 @@ package enum OptionTable {
                 Option("json", help: "print JSON, one object a line"),
             ], operands: "list|show|replay [PARTITION:OFFSET...]", operandCount: 1...10_000),
         Verb(
-            "bench", "measure a part on this machine: engine",
-            details:
-                "engine: events in memory through the decoder's output into the engine, one core, with the bytes per customer.",
+            "bench", "measure rfmd on this machine",
+            details: """
+                Without an operand everything that needs no broker. engine: decoded events into the engine, one core, and the bytes of
+                a customer. decode: native records of 200 bytes into events. workers: one whole worker and two, with no broker. snapshot,
+                restore: the longest stop, the memory and the time, under load. deadlines: one for every customer at one instant.
+                Each figure stands beside its ratio to a limit or a peer that was measured in the same run.
+                """,
             options: [
                 Option("customers", "N", fallback: "1000000", help: "how many customers"),
-                Option("events", "N", fallback: "4000000", help: "how many events after each customer has four orders"),
+                Option("events", "N", fallback: "4000000", help: "how many events after each customer has his orders"),
                 Option("json", help: "print figures as JSON"),
-            ], operands: "engine", operandCount: 1...1),
+            ], operands: "engine|decode|workers|snapshot|restore|deadlines...", operandCount: 0...6),
         Verb("version", "print the version"),
         Verb("help", "explain a verb", operands: "[VERB]", operandCount: 0...1),
         Verb("man", "print the manual page in roff"),

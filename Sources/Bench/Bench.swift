@@ -1,0 +1,44 @@
+// `rfmd bench`: what can be measured, and in which order.
+
+package struct Bench {
+    package enum Part: String, CaseIterable, Sendable {
+        case engine, decode, workers, snapshot, restore, deadlines
+    }
+
+    private let customers: Int
+    private let events: Int
+
+    package init(customers: Int, events: Int) {
+        self.customers = customers
+        self.events = events
+    }
+
+    /// Measures one part after the other, and tells the figures of each. Throws why a part cannot be measured.
+    package func measure(_ parts: [Part], tell: ([Figure]) -> Void) throws(Problem) {
+        for part in parts {
+            // One run has both.
+            if part == .restore && parts.contains(.snapshot) { continue }
+            do throws(BenchFailure) { tell(try figures(part, parts)) } catch {
+                throw Problem(text: "\(part.rawValue): \(error.message)")
+            }
+        }
+    }
+
+    package struct Problem: Error {
+        package var text: String
+    }
+
+    private func figures(_ part: Part, _ parts: [Part]) throws(BenchFailure) -> [Figure] {
+        switch part {
+        case .engine:
+            var bench = EngineBench(customers: customers, events: events)
+            return bench.measure()
+        case .decode: return DecodeBench.measure(records: events)
+        case .workers: return try WorkersBench(customers: customers, events: events).measure()
+        case .snapshot, .restore:
+            return try SnapshotBench(customers: customers)
+                .measure(writing: parts.contains(.snapshot), restoring: parts.contains(.restore))
+        case .deadlines: return try DeadlineBench(customers: customers).measure()
+        }
+    }
+}

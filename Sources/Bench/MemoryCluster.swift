@@ -1,0 +1,209 @@
+// A worker's ports with no broker behind them: records are made as they are taken, transactions are kept as far as recovery needs them.
+import Glibc
+import Model
+import Synchronization
+import Worker
+
+/// One input topic whose partitions all hold the same workload, one member a partition. What it commits outlives a worker.
+///
+/// Sendable because everything that changes is touched with the lock held.
+final class MemoryCluster: Sendable {
+    static let input = "shop.events"
+    static let outputs = OutputTopics(
+        ladders: ["tier": "tier", "lifecycle": "lifecycle"], warnings: "warnings", deadLetters: "letters",
+        journal: "journal", versions: "versions")
+
+    let workload: Workload
+    private struct Committed {
+        var positions: [TopicPartition: Int64] = [:]
+        var records: [TopicPartition: [(key: [UInt8]?, value: [UInt8]?)]] = [:]
+        /// Records from this number on have not arrived.
+        var limit: Int
+    }
+    private let committed: Mutex<Committed>
+
+    init(_ workload: Workload, limit: Int) {
+        self.workload = workload
+        committed = Mutex(Committed(limit: limit))
+    }
+
+    /// Lets records arrive, up to this number.
+    func arrive(upTo limit: Int) { committed.withLock { $0.limit = limit } }
+
+    var limit: Int { committed.withLock { $0.limit } }
+
+    func positions(_ partitions: [TopicPartition]) -> [TopicPartition: Int64] {
+        committed.withLock { committed in committed.positions.filter { partitions.contains($0.key) } }
+    }
+
+    func records(_ partition: TopicPartition) -> [(key: [UInt8]?, value: [UInt8]?)] {
+        committed.withLock { $0.records[partition] ?? [] }
+    }
+
+    /// Returns the offsets of the tracked messages.
+    func commit(_ transaction: SealedTransaction) -> [Int64] {
+        committed.withLock { committed in
+            var offsets: [Int: Int64] = [:]
+            for (index, message) in transaction.messages.enumerated() {
+                let topic = transaction.topics[message.topic]
+                guard topic == MemoryCluster.outputs.journal || topic == MemoryCluster.outputs.versions else {
+                    continue
+                }
+                let partition = TopicPartition(topic: topic, partition: message.partition)
+                offsets[index] = Int64(committed.records[partition]?.count ?? 0)
+                committed.records[partition, default: []].append(
+                    (
+                        message.key.map { [UInt8](transaction.bytes[$0]) },
+                        message.value.map { [UInt8](transaction.bytes[$0]) }
+                    ))
+            }
+            for (partition, position) in transaction.positions { committed.positions[partition] = position }
+            return transaction.tracked.map { offsets[$0] ?? 0 }
+        }
+    }
+}
+
+private final class MemoryMembership: Membership {}
+
+/// Called on the worker's thread before each record is applied, with its number.
+typealias RecordProbe = @Sendable (Int64) -> Void
+
+final class MemorySource: RecordSource {
+    private let cluster: MemoryCluster
+    private let partition: TopicPartition
+    private let probe: RecordProbe
+    private let writer = RecordWriter()
+    private var isAssigned = false
+    private var position: Int64 = 0
+    private let woken = Woken()
+
+    private final class Woken: Sendable {
+        let flag = Atomic<Bool>(false)
+    }
+
+    /// Records of one `take`, freed when the last is released.
+    private struct Chunk {
+        let bytes: UnsafeMutableRawPointer
+        var left: Int
+    }
+
+    /// Records are released in the order in which they were taken.
+    private var chunks: [Chunk] = []
+
+    init(_ cluster: MemoryCluster, worker: Int, probe: @escaping RecordProbe) {
+        self.cluster = cluster
+        partition = TopicPartition(topic: MemoryCluster.input, partition: Int32(worker))
+        self.probe = probe
+    }
+
+    func poll(timeout: Int32) -> GroupEvent? {
+        if isAssigned { return nil }
+        isAssigned = true
+        return .assigned([partition], membership: MemoryMembership())
+    }
+
+    func assign(_ positions: [TopicPartition: Int64]) { position = positions[partition] ?? 0 }
+
+    func unassign() {
+        for chunk in chunks { chunk.bytes.deallocate() }
+        chunks = []
+    }
+
+    func close() { unassign() }
+
+    func wait(timeout: Int32) {
+        var left = Int(timeout) * 5
+        while left > 0 && position >= cluster.limit && !woken.flag.exchange(false, ordering: .acquiring) {
+            usleep(200)
+            left -= 1
+        }
+    }
+
+    var wake: @Sendable () -> Void {
+        { [woken] in woken.flag.store(true, ordering: .releasing) }
+    }
+
+    func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) -> Int64? {
+        let count = min(limit, cluster.limit - Int(position), 4_096)
+        if count <= 0 { return position }
+        let bytes = UnsafeMutableRawPointer.allocate(byteCount: count * Workload.recordBytes, alignment: 64)
+        chunks.append(Chunk(bytes: bytes, left: count))
+        for index in 0..<count {
+            let record = bytes + index * Workload.recordBytes
+            let event = cluster.workload.event(Int(position))
+            writer.write(event, number: Int(position), to: record)
+            records.append(
+                RawRecord(
+                    offset: position, timestamp: event.time,
+                    key: UnsafeRawBufferPointer(
+                        start: record + RecordWriter.idRange.lowerBound, count: Workload.idBytes),
+                    value: UnsafeRawBufferPointer(start: record, count: Workload.recordBytes),
+                    message: nil))
+            position += 1
+        }
+        return nil
+    }
+
+    func release(_ records: ArraySlice<RawRecord>) {
+        var released = records.count
+        while released > 0 {
+            let count = min(released, chunks[0].left)
+            chunks[0].left -= count
+            released -= count
+            if chunks[0].left == 0 { chunks.removeFirst().bytes.deallocate() }
+        }
+    }
+
+    func headers(of record: RawRecord) -> [RecordHeader] {
+        probe(record.offset)
+        return []
+    }
+
+    func end(of partition: TopicPartition) -> EndAnswer? { nil }
+
+    func committed(_ partitions: [TopicPartition]) -> [TopicPartition: Int64] { cluster.positions(partitions) }
+}
+
+final class MemorySink: TransactionSink {
+    private let cluster: MemoryCluster
+
+    init(_ cluster: MemoryCluster) { self.cluster = cluster }
+
+    func initialize(cancelled: () -> Bool) {}
+    func commit(_ transaction: SealedTransaction) -> CommitOutcome { .committed(offsets: cluster.commit(transaction)) }
+    func close() {}
+}
+
+final class MemoryReader: LogReader {
+    private let cluster: MemoryCluster
+
+    init(_ cluster: MemoryCluster) { self.cluster = cluster }
+
+    func range(of partition: TopicPartition) -> (first: Int64, end: Int64) {
+        if partition.topic == MemoryCluster.input { return (0, Int64(cluster.limit)) }
+        return (0, Int64(cluster.records(partition).count))
+    }
+
+    func read(
+        _ partition: TopicPartition, from: Int64, end: Int64, progress: () throws(TransportFailure) -> Void,
+        body: (RawRecord) throws(TransportFailure) -> Void
+    ) throws(TransportFailure) {
+        let records = cluster.records(partition)
+        for offset in max(0, from)..<min(end, Int64(records.count)) {
+            try progress()
+            let (key, value) = records[Int(offset)]
+            let bytes = (key ?? []) + (value ?? [])
+            let split = key?.count ?? 0
+            let buffer = ByteBuffer(capacity: bytes.count)
+            buffer.append(contentsOf: bytes)
+            try body(
+                RawRecord(
+                    offset: offset, timestamp: nil,
+                    key: key == nil ? nil : UnsafeRawBufferPointer(rebasing: buffer.bytes[..<split]),
+                    value: value == nil ? nil : UnsafeRawBufferPointer(rebasing: buffer.bytes[split...]), message: nil))
+            withExtendedLifetime(buffer) {}
+        }
+    }
+
+    func close() {}
+}

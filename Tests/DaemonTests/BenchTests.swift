@@ -1,0 +1,37 @@
+// `rfmd bench`: every part measures something, and says what it compares with.
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct BenchTests {
+    private func bench(_ arguments: [String]) throws -> Command {
+        try Command.run(try Repository.binary(), ["bench"] + arguments)
+    }
+
+    @Test func everyPartMeasures() throws {
+        let result = try bench(["--customers", "2000", "--events", "20000", "--json"])
+        #expect(result.status == 0, "\(result.errorText)")
+        let object = try #require(try JSONSerialization.jsonObject(with: result.output) as? [String: [String: Any]])
+        for part in ["engine", "decode", "workers", "snapshot", "restore", "deadlines"] {
+            let figures = object.filter { $0.key.hasPrefix(part) }
+            #expect(!figures.isEmpty, "\(part)")
+            #expect(figures.values.contains { $0["ratio"] != nil && $0["divided_by"] != nil }, "\(part)")
+            for (name, figure) in figures { #expect((figure["value"] as? Double ?? -1) >= 0, "\(name)") }
+        }
+        #expect(object["engine_customers"]?["value"] as? Int == 2_000)
+        #expect(object["deadlines_due"]?["value"] as? Int == 2_000)
+    }
+
+    @Test func aTableHasTheSameNames() throws {
+        let result = try bench(["engine", "decode", "--customers", "100", "--events", "1000"])
+        #expect(result.status == 0, "\(result.errorText)")
+        let names = result.outputText.split(separator: "\n").compactMap { $0.split(separator: " ").first }
+        #expect(names.first == "engine_customers" && names.contains("decode_rate"), "\(names)")
+    }
+
+    @Test func whatCannotBeMeasuredIsSaid() throws {
+        let result = try bench(["engines"])
+        #expect(
+            result.status == 64 && result.errorText.contains("'engines' cannot be measured; there are engine, decode"))
+    }
+}
