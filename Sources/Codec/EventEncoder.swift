@@ -20,6 +20,8 @@ package final class EventEncoder: Sendable {
         var head: [UInt8]
         /// The rule, by rung; a warning has one.
         var rules: [[UInt8]]
+        /// Of a ladder.
+        var distance: DistanceText?
         /// The type and head of a warning's resolve.
         var resolvedType = ""
         var resolvedHead: [UInt8] = []
@@ -41,7 +43,8 @@ package final class EventEncoder: Sendable {
             let type = "rfm.\(name).changed.v1"
             return Pieces(
                 name: Array(name.utf8), type: type, head: EventEncoder.head(source, type),
-                rules: ladder.source.rungs.map { EventEncoder.rule(["ladder": name, "rung": $0.name], $0.rule) })
+                rules: ladder.source.rungs.map { EventEncoder.rule(["ladder": name, "rung": $0.name], $0.rule) },
+                distance: DistanceText(ladder, rules))
         }
         warnings = rules.warnings.map { EventEncoder.warning($0.source.name, $0.source.rule, source) }
     }
@@ -147,6 +150,7 @@ package final class EventEncoder: Sendable {
         appendValues(effect, to: buffer)
         appendCause(effect, to: buffer)
         buffer.append(contentsOf: pieces.rules[effect.kind == .rungChanged ? Int(effect.rung) : 0])
+        pieces.distance?.append(effect, to: buffer)
         buffer.append(contentsOf: ",\"rules_version\":")
         buffer.append(contentsOf: versionText)
         buffer.append(contentsOf: ",\"decided_at\":")

@@ -25,6 +25,8 @@ package struct Effect {
     package var event: UnsafeRawBufferPointer
     /// Per window of the ruleset: orders and spend in minor units.
     package var windows: EffectWindows
+    /// Of a change of rung; else empty.
+    package var distance: EffectDistance
 }
 
 /// Orders and spend of each window, where they lie in the effect.
@@ -43,7 +45,8 @@ package struct EffectWindows: RandomAccessCollection {
 }
 
 // Layout, little-endian: kind, cause, rung, windows (1 byte each), decidedAt, raisedAt (8), recency (4, -1 absent),
-// windows x (orders 8, spend 8), then name, from (length 0: none), to, customer, event, each length (2) and bytes.
+// windows x (orders 8, spend 8), then name, from (length 0: none), to, customer, event, each length (2) and bytes. A change of rung
+// goes on with its distance (EffectDistance.swift).
 
 extension ByteBuffer {
     package func appendEffect(
@@ -86,7 +89,7 @@ extension ByteReader {
         return Effect(
             kind: kind, cause: cause, name: name, from: from.count == 0 ? nil : from, to: try readShort(), rung: rung,
             decidedAt: decidedAt, raisedAt: raisedAt, recency: recency < 0 ? nil : recency, customer: try readShort(),
-            event: try readShort(), windows: windows)
+            event: try readShort(), windows: windows, distance: kind == .rungChanged ? try readDistance() : .none)
     }
 
     private mutating func readShort() throws(Damaged) -> UnsafeRawBufferPointer {

@@ -5,6 +5,9 @@ package final class CompiledRule: @unchecked Sendable {
     /// Written once in `init`, only read after.
     let nodes: UnsafeMutableBufferPointer<Node>
     package let code: Code
+    /// Every comparison in it, in the order of its text, and how it is written.
+    package let conditions: [Condition]
+    package let conditionTexts: [String]
 
     /// Parses and checks `text`. `scope` learns the windows and texts that it names.
     package init(_ text: String, scope: inout RuleScope) throws(RuleProblem) {
@@ -14,6 +17,9 @@ package final class CompiledRule: @unchecked Sendable {
         nodes = .allocate(capacity: parser.nodes.count)
         _ = nodes.initialize(from: parser.nodes)
         code = Code(nodes: UnsafePointer(nodes.baseAddress!), root: parser.nodes.count - 1)
+        conditions = parser.comparisons.map { Condition($0.node, parser.nodes) }
+        let bytes = Array(text.utf8)
+        conditionTexts = parser.comparisons.map { String(decoding: bytes[$0.bytes], as: UTF8.self) }
         for number in nodes.indices { mark(&nodes[number]) }
     }
 
@@ -128,7 +134,7 @@ package struct Code: BitwiseCopyable, @unchecked Sendable {
     }
 
     @inline(__always)
-    private func text(_ number: Int, _ features: Features) -> Int32 {
+    func text(_ number: Int, _ features: Features) -> Int32 {
         let node = nodes[number]
         return node.kind == .constant ? node.index : features.ladderTexts[Int(node.index)]
     }

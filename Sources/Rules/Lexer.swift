@@ -31,7 +31,8 @@ struct Token {
 
 struct Lexer {
     private let bytes: [UInt8]
-    private var at = 0
+    /// Where the token that was given last ends.
+    private(set) var at = 0
 
     init(_ text: String) { bytes = Array(text.utf8) }
 

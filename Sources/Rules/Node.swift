@@ -1,7 +1,7 @@
 // One node of a rule: what the parser makes, the checker marks and `CompiledRule` evaluates.
 
 /// What a part of a rule is.
-package enum ValueType: UInt8, Sendable {
+package enum ValueType: UInt8, BitwiseCopyable, Sendable {
     case boolean, number, money, duration, text
 
     package var article: String {

@@ -39,6 +39,10 @@ struct Parser {
     private var lexer: Lexer
     private var token: Token
     private var depth = 0
+    /// Where the token before `token` ends.
+    private var end = 0
+    /// Every comparison, in the order of the text: its node and where it stands.
+    private(set) var comparisons: [(node: Int32, bytes: Range<Int>)] = []
     var scope: RuleScope
     var nodes: [Node] = []
 
@@ -69,7 +73,10 @@ struct Parser {
         }
     }
 
-    private mutating func advance() throws(RuleProblem) { token = try lexer.next() }
+    private mutating func advance() throws(RuleProblem) {
+        end = lexer.at
+        token = try lexer.next()
+    }
 
     private mutating func take(_ symbol: String) throws(RuleProblem) -> Bool {
         guard token.kind == .symbol(symbol) else { return false }
@@ -103,19 +110,21 @@ struct Parser {
     }
 
     private mutating func relation() throws(RuleProblem) -> Int32 {
+        let start = token.offset
         let left = try sum()
-        guard case .symbol(let symbol) = token.kind, let comparison = Parser.comparisons[symbol] else { return left }
+        guard case .symbol(let symbol) = token.kind, let comparison = Parser.operators[symbol] else { return left }
         let offset = token.offset
         try advance()
         let right = try sum()
         let result = try compare(comparison, left, right, symbol: symbol, offset: offset)
-        if case .symbol(let next) = token.kind, Parser.comparisons[next] != nil {
+        if case .symbol(let next) = token.kind, Parser.operators[next] != nil {
             throw RuleProblem(offset: token.offset, message: "comparisons do not chain: join two of them with '&&'")
         }
+        comparisons.append((result, start..<end))
         return result
     }
 
-    private static let comparisons: [String: Comparison] = [
+    private static let operators: [String: Comparison] = [
         "<": .less, "<=": .lessOrEqual, ">": .greater, ">=": .greaterOrEqual, "==": .equal, "!=": .notEqual,
     ]
 

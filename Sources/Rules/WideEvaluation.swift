@@ -20,6 +20,11 @@ extension Code {
         return withArena(node.pointee) { wideExact(number, features, &$0).double }
     }
 
+    /// A wide part, times `scale`, rounded as in Rounding.swift.
+    func wideRounded(_ number: Int, scale: Int64, _ features: Features) -> Int64? {
+        withArena(pointer(number).pointee) { wideExact(number, features, &$0).rounded(scale: scale, &$0) }
+    }
+
     /// Limbs of an arena on the stack: enough for about ten values. Only a longer rule takes memory from the heap.
     private static let stackLimbs = 512
 

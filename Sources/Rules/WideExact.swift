@@ -65,18 +65,25 @@ struct WideExact {
     /// at least as far out.
     func floorAndCeiling(_ arena: WideArena) -> (floor: Int128, ceiling: Int128) {
         let magnitude = numerator.isNegative ? -numerator : numerator
-        /// The sign of denominator × `quotient` - |numerator|.
-        func compare(_ quotient: Int128) -> Int {
-            // Its own copy of the arena: what it takes is free again after it.
-            var scratch = arena
-            let product = WideInteger.product(denominator, WideInteger(quotient, &scratch), &scratch)
-            return WideInteger.compare(product, magnitude)
-        }
+        let quotient = quotient(of: magnitude, bits: WideExact.quotientBits, arena)
+        let beyond: Int128 = compare(quotient, magnitude, arena) == 0 ? 0 : 1
+        return numerator.isNegative ? (-quotient - beyond, -quotient) : (quotient, quotient + beyond)
+    }
+
+    /// The sign of denominator × `quotient` - `magnitude`.
+    func compare(_ quotient: Int128, _ magnitude: WideInteger, _ arena: WideArena) -> Int {
+        // Its own copy of the arena: what it takes is free again after it.
+        var scratch = arena
+        let product = WideInteger.product(denominator, WideInteger(quotient, &scratch), &scratch)
+        return WideInteger.compare(product, magnitude)
+    }
+
+    /// The largest whole number of at most `bits` + 1 bits that is not above `magnitude` / denominator.
+    func quotient(of magnitude: WideInteger, bits: Int, _ arena: WideArena) -> Int128 {
         var quotient: Int128 = 0
-        for bit in (0...WideExact.quotientBits).reversed() where compare(quotient | 1 << Int128(bit)) <= 0 {
+        for bit in (0...bits).reversed() where compare(quotient | 1 << Int128(bit), magnitude, arena) <= 0 {
             quotient |= 1 << Int128(bit)
         }
-        let beyond: Int128 = compare(quotient) == 0 ? 0 : 1
-        return numerator.isNegative ? (-quotient - beyond, -quotient) : (quotient, quotient + beyond)
+        return quotient
     }
 }

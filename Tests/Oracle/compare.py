@@ -135,22 +135,44 @@ def simple(event, episodes):
             raise Difference(f"two episode ids for {episode}")
         if event["type"].endswith(".raised.v1") and data["raised_at"] != data["decided_at"]:
             raise Difference(f"raised_at is not decided_at: {json.dumps(event)}")
-    kept = ("customer_id", "from", "to", "warning", "severity", "raised_at", "values", "cause", "rule", "decided_at")
+    kept = ("customer_id", "from", "to", "warning", "severity", "raised_at", "values", "cause", "rule", "distance",
+            "decided_at")
     return {"type": event["type"], **{key: data[key] for key in kept if key in data}}
 
 
 def close(ours, theirs, soft):
-    """The same but for a millisecond, where activity decides: that is not compared exactly (docs/rules.md)."""
+    """The same but for a millisecond, where activity decides, and for what is told of activity: that is not compared
+    exactly (docs/rules.md)."""
     if not set(ours["rule"].values()) & soft:
         return False
-    return close_values(ours, theirs)
+    return close_values(ours, theirs, ours["decided_at"] != theirs["decided_at"])
 
 
-def close_values(ours, theirs):
+def close_values(ours, theirs, is_apart):
+    """`is_apart`: decided at two instants."""
     if isinstance(ours, dict) and isinstance(theirs, dict) and ours.keys() == theirs.keys():
+        if "condition" in ours:
+            return close_condition(ours, theirs, is_apart)
         return all(near(ours[key], theirs[key]) if key in ("decided_at", "due", "raised_at")
-                   else close_values(ours[key], theirs[key]) for key in ours)
+                   else close_values(ours[key], theirs[key], is_apart) for key in ours)
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        return all(close_values(a, b, is_apart) for a, b in zip(ours, theirs))
     return ours == theirs
+
+
+def close_condition(ours, theirs, is_apart):
+    if not is_apart and "activity" not in ours["condition"] or ours["unit"] == "text":
+        return ours == theirs
+    return all(ours[key] == theirs[key] for key in ("condition", "unit", "holds")) \
+        and all(close_number(ours[key], theirs[key], ours["unit"], is_apart) for key in ("value", "threshold"))
+
+
+def close_number(ours, theirs, unit, is_apart):
+    """But for one in the last place, and what doubles lose; of two instants, what a millisecond makes of it."""
+    if ours is None or theirs is None:
+        return ours is theirs
+    step = {"number": 1e-6, "money": 10 ** -len(str(ours).partition(".")[2]), "duration": 1}[unit]
+    return abs(float(ours) - float(theirs)) <= step * (100 if is_apart else 1.5) + 1e-9 * abs(float(ours))
 
 
 def near(ours, theirs):

@@ -10,6 +10,7 @@ import sys
 from business_days import BusinessDays, to_datetime
 from configuration import configure
 from customer import Customer, Episode, Facts, Order
+from distance import distance, money
 from events import Event, Rejected, Skipped, decode, instant
 from instants import instants
 
@@ -141,9 +142,11 @@ class Oracle:
     def _decide(self, customer, t, cause):
         facts = self._facts(customer, t)
         for ladder in self.config.ladders:
-            rung, rule = next((n, r) for n, r in ladder.rungs if r is None or r.holds(facts))
+            place = next(i for i, (_, r) in enumerate(ladder.rungs) if r is None or r.holds(facts))
+            rung, rule = ladder.rungs[place]
             if customer.rungs.get(ladder.name) != rung:
-                what = {"type": f"rfm.{ladder.name}.changed.v1", "from": customer.rungs.get(ladder.name), "to": rung}
+                what = {"type": f"rfm.{ladder.name}.changed.v1", "from": customer.rungs.get(ladder.name), "to": rung,
+                        "distance": distance(facts, ladder.rungs, place)}
                 self._emit(customer, facts, cause, rule, what, {"ladder": ladder.name, "rung": rung})
             customer.rungs[ladder.name] = facts.rungs[ladder.name] = rung
         for warning in self.config.warnings:
@@ -201,8 +204,7 @@ class Oracle:
                 "spend": {f"{w}d": self._money(facts.minor(w)) for w in windows}}
 
     def _money(self, minor):
-        whole, rest = divmod(minor, 10 ** self.config.exponent)
-        return f"{whole}.{rest:0{self.config.exponent}}" if self.config.exponent else str(whole)
+        return money(minor, self.config.exponent)
 
 
 def stamp(ms):

@@ -1,5 +1,6 @@
 """The rule language: text to a checked, callable rule that can say when time alone may change its value."""
 import re
+from dataclasses import dataclass
 from fractions import Fraction
 
 UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -17,10 +18,21 @@ class RuleError(Exception):
 
 
 class Node:
-    """A typed expression: `value(facts)` is its value, None when absent; `timed` says what time does to it."""
+    """A typed expression: `value(facts)` is its value, None when absent; `timed` says what time does to it; `fixed`:
+    it is the same for every customer, at any time."""
 
-    def __init__(self, type, value, timed=frozenset(), literal=False):
-        self.type, self.value, self.timed, self.literal = type, value, timed, literal
+    def __init__(self, type, value, timed=frozenset(), literal=False, fixed=False):
+        self.type, self.value, self.timed, self.literal, self.fixed = type, value, timed, literal, fixed
+
+
+@dataclass
+class Condition:
+    """One comparison as it is written, and its sides: what the customer has, and what that is compared with."""
+    text: str
+    unit: str
+    value: object
+    threshold: object
+    holds: object
 
 
 def parse_duration(text):
@@ -31,18 +43,20 @@ def parse_duration(text):
 
 
 class Rule:
-    """One parsed rule. `comparisons` are all comparisons in it whose outcome time alone can change."""
+    """One parsed rule. `comparisons` are all comparisons in it whose outcome time alone can change, `conditions` all
+    of them as they are written."""
 
     def __init__(self, text, ladders=()):
         self.text = text
-        self.windows, self.comparisons, self.ladders = set(), [], ladders
-        self.tokens, self.at = [], 0
+        self.windows, self.comparisons, self.ladders, self.conditions = set(), [], ladders, []
+        self.tokens, self.places, self.at = [], [], 0
         position = 0
         while position < len(text.rstrip()):
             match = TOKEN.match(text, position)
             if not match:
                 raise RuleError(f"unexpected at {position}: {text[position:]}")
             self.tokens.append((match.lastgroup, match[match.lastgroup]))
+            self.places.append(match.span(match.lastgroup))
             position = match.end()
         node = self._or()
         if self.at != len(self.tokens):
@@ -69,9 +83,15 @@ class Rule:
         return Node("bool", make(left.value, right.value))
 
     def _comparison(self):
-        node = self._sum()
+        start, node = self.at, self._sum()
         while (operator := self._take("==", "!=", "<", "<=", ">", ">=")):
-            node = self._compare(operator, node, self._sum())
+            left, right = node, self._sum()
+            node = self._compare(operator, left, right)
+            text = self.text[self.places[start][0]:self.places[self.at - 1][1]]
+            turned = left.fixed and not right.fixed
+            value, threshold = (right, left) if turned else (left, right)
+            unit = "money" if "money" in (left.type, right.type) else left.type
+            self.conditions.append(Condition(text, unit, value.value, threshold.value, node.value))
         return node
 
     def _compare(self, operator, left, right):
@@ -130,7 +150,7 @@ class Rule:
         def value(facts):
             x, y = a(facts), b(facts)
             return None if x is None or y is None else calculate(x, y)
-        return Node(type, value, left.timed | right.timed, left.literal and right.literal)
+        return Node(type, value, left.timed | right.timed, left.literal and right.literal, left.fixed and right.fixed)
 
     def _unary(self):
         if self._take("!"):
@@ -222,4 +242,4 @@ def quotient(x, y):
 
 
 def constant(type, value, literal=False):
-    return Node(type, lambda facts: value, literal=literal)
+    return Node(type, lambda facts: value, literal=literal, fixed=True)

@@ -1,0 +1,20 @@
+// What a change of rung says about the neighbouring rungs: the comparisons that lead there, measured (docs/decisions/0015).
+import Model
+import Rules
+
+extension Engine {
+    /// Goes on with the effect that was just emitted, of a customer who came to `rung`. Only such effects have a distance.
+    func appendDistance(ladder: Int, rung: Int, _ features: Features) {
+        let ladder = rules.ladders[ladder]
+        appendConditions(of: ladder.rule(above: rung), features)
+        appendConditions(of: ladder.rule(of: rung), features)
+    }
+
+    private func appendConditions(of rule: CompiledRule?, _ features: Features) {
+        guard let rule else { return effects.appendConditionCount(0) }
+        effects.appendConditionCount(rule.conditions.count)
+        for condition in rule.conditions {
+            effects.append(condition.measure(rule.code, features, rules.constants))
+        }
+    }
+}
