@@ -11,24 +11,33 @@ final class DistanceText: Sendable {
         var tail: [UInt8]
     }
 
-    /// By rung: its name as JSON.
-    private let names: [[UInt8]]
-    /// By rung but the last: the comparisons of its rule.
-    private let rules: [[Condition]]
+    /// By rung but the last: its rule's comparisons, and how the rule is told of as the way up to it and as the way down from it.
+    private let rules: [Rule]
     /// By number: the texts that rules compare, as JSON.
     private let texts: [[UInt8]]
     private let exponent: Int
 
+    private struct Rule {
+        var up: [UInt8]
+        var down: [UInt8]
+        var conditions: [Condition]
+    }
+
     init(_ ladder: Ladder, _ rules: Ruleset) {
-        let rungs = ladder.source.rungs.indices
-        names = ladder.source.rungs.map { DistanceText.json($0.name) }
-        self.rules = rungs.dropLast().map { rung in
-            ladder.rule(of: rung).map { rule in
-                zip(rule.conditions, rule.conditionTexts).map { DistanceText.condition($0.unit, $1) }
-            } ?? []
+        let rungs = ladder.source.rungs
+        self.rules = zip(rungs.indices, zip(rungs, rungs.dropFirst())).compactMap { place, rungs in
+            guard let rule = ladder.rule(of: place), let text = rungs.0.rule else { return nil }
+            return Rule(
+                up: DistanceText.head(rungs.0.name, text), down: DistanceText.head(rungs.1.name, text),
+                conditions: zip(rule.conditions, rule.conditionTexts).map { DistanceText.condition($0.unit, $1) })
         }
         texts = rules.texts.map(DistanceText.json)
         exponent = rules.currencyExponent
+    }
+
+    private static func head(_ rung: String, _ expression: String) -> [UInt8] {
+        Array("{\"rung\":".utf8) + json(rung) + Array(",\"expression\":".utf8) + json(expression)
+            + Array(",\"conditions\":[".utf8)
     }
 
     private static func json(_ text: String) -> [UInt8] {
@@ -56,19 +65,25 @@ final class DistanceText: Sendable {
         let rung = Int(effect.rung)
         buffer.append(contentsOf: ",\"distance\":{\"next\":")
         // A rise takes the rule of the rung above; a fall begins when the rung's own rule ends.
-        append(rung > 0 ? (rung - 1, rung - 1) : nil, effect.distance.next, to: buffer)
+        if rung > 0 {
+            append(rules[rung - 1].up, rules[rung - 1].conditions, effect.distance.next, to: buffer)
+        } else {
+            buffer.append(contentsOf: "null" as StaticString)
+        }
         buffer.append(contentsOf: ",\"previous\":")
-        append(rung < rules.count ? (rung + 1, rung) : nil, effect.distance.previous, to: buffer)
+        if rung < rules.count {
+            append(rules[rung].down, rules[rung].conditions, effect.distance.previous, to: buffer)
+        } else {
+            buffer.append(contentsOf: "null" as StaticString)
+        }
         buffer.append(contentsOf: "}")
     }
 
-    private func append(_ neighbour: (rung: Int, rule: Int)?, _ values: EffectConditions, to buffer: ByteBuffer) {
-        guard let neighbour else { return buffer.append(contentsOf: "null" as StaticString) }
-        let conditions = rules[neighbour.rule]
+    private func append(
+        _ head: [UInt8], _ conditions: [Condition], _ values: EffectConditions, to buffer: ByteBuffer
+    ) {
         precondition(conditions.count == values.count, "an effect is told with the rules that decided it")
-        buffer.append(contentsOf: "{\"rung\":")
-        buffer.append(contentsOf: names[neighbour.rung])
-        buffer.append(contentsOf: ",\"conditions\":[")
+        buffer.append(contentsOf: head)
         for place in conditions.indices {
             if place > 0 { buffer.append(contentsOf: ",") }
             append(conditions[place], values[place], to: buffer)

@@ -22,6 +22,7 @@ import TestSupport
 ///     restore                                     goes on with a copy from a snapshot
 ///     state CUSTOMER
 ///     count on|off                                shows how many changes there were, not each
+///     distance on|off                             shows with each change of rung the comparisons to the rungs above and below
 final class Script {
     struct Mistake: Error { var line: String }
 
@@ -31,6 +32,7 @@ final class Script {
     private var engine: Engine?
     private var rules: Ruleset?
     private var counts = false
+    private var tellsDistance = false
 
     /// The script with its answers written anew.
     static func run(_ text: String) throws -> String {
@@ -55,6 +57,7 @@ final class Script {
         case "forget": (ladders, warnings) = ([], [])
         case "begin": try begin(words)
         case "count": counts = words[1] == "on"
+        case "distance": tellsDistance = words[1] == "on"
         default: return try runEngine(line, words)
         }
         return []
@@ -109,9 +112,44 @@ final class Script {
     }
 
     private func changes(_ engine: Engine) throws -> [String] {
+        let distances = tellsDistance ? try distances(engine) : []
         let changes = try engine.takeChanges()
         if counts { return changes.isEmpty ? [] : ["\(changes.count) changes, settled: \(engine.isSettled)"] }
+        if tellsDistance { return zip(changes, distances).flatMap { [$0.description] + $1.map { "    " + $0 } } }
         return changes.map(\.description)
+    }
+
+    /// Two lines for each change of rung: `next big: spend(90d) >= 100 [8000 10000 no]`, values as the effect has them.
+    private func distances(_ engine: Engine) throws -> [[String]] {
+        func line(_ name: String, _ rule: CompiledRule?, _ values: EffectConditions) throws -> String {
+            guard let rule else { return values.isEmpty ? "\(name) null" : "\(name) has conditions without a rule" }
+            let texts = rule.conditionTexts
+            guard texts.count == values.count else { throw Mistake(line: "\(name): other conditions than the rule's") }
+            let told = zip(texts, values).map { text, condition in
+                let sides = [condition.value, condition.threshold].map { $0.map(String.init) ?? "null" }
+                return "\(text) [\(sides.joined(separator: " ")) \(condition.holds ? "yes" : "no")]"
+            }
+            return "\(name): \(told.isEmpty ? "no conditions" : told.joined(separator: ", "))"
+        }
+        var reader = ByteReader(engine.effects.bytes)
+        var result: [[String]] = []
+        while reader.remaining > 0 {
+            let effect = try reader.readEffect()
+            let ladder = rules?.ladders.first { $0.source.name.utf8.elementsEqual(effect.name) }
+            guard effect.kind == .rungChanged, let ladder else {
+                result.append(effect.distance.next.isEmpty && effect.distance.previous.isEmpty ? [] : ["a distance"])
+                continue
+            }
+            let (rung, rungs) = (Int(effect.rung), ladder.source.rungs)
+            result.append([
+                try line(
+                    rung > 0 ? "next \(rungs[rung - 1].name)" : "next", ladder.rule(above: rung), effect.distance.next),
+                try line(
+                    rung + 1 < rungs.count ? "previous \(rungs[rung + 1].name)" : "previous", ladder.rule(of: rung),
+                    effect.distance.previous),
+            ])
+        }
+        return result
     }
 
     private static func answer(_ outcome: Outcome) -> [String] {

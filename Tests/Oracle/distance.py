@@ -12,7 +12,7 @@ def distance(facts, rungs, place):
 
 
 def neighbour(facts, name, rule):
-    return {"rung": name, "conditions": [told(facts, condition) for condition in rule.conditions]}
+    return {"rung": name, "expression": rule.text, "conditions": [told(facts, condition) for condition in rule.conditions]}
 
 
 def told(facts, condition):

@@ -50,6 +50,9 @@ import Testing
         let constants = RuleConstants(zone: .utc, windows: scope.windows, halfLives: scope.halfLives)
         let change = compiled.outlook(features, constants)
         #expect(change.holds == compiled.holds(features, constants))
+        // Every one of these rules is a single comparison.
+        let told = compiled.conditions.map { $0.measure(compiled.code, features, constants).holds }
+        #expect(told == [change.holds])
     }
 
     @Test func literalsKeepTheirDigits() throws {

@@ -54,6 +54,45 @@ extension Rule {
     }
 }
 
+// MARK: Its comparisons
+
+extension Rule {
+    /// In the order of the text.
+    var comparisons: [Rule] {
+        switch self {
+        case .compare, .compareTier: [self]
+        case .not(let inner): inner.comparisons
+        case .and(let left, let right), .or(let left, let right): left.comparisons + right.comparisons
+        default: []
+        }
+    }
+
+    /// The same for every customer.
+    var isFixed: Bool {
+        switch self {
+        case .feature: false
+        case .negate(let inner): inner.isFixed
+        case .arithmetic(_, let left, let right): left.isFixed && right.isFixed
+        default: true
+        }
+    }
+
+    /// What kind of value it is; no condition.
+    var kind: RuleGenerator.Kind {
+        switch self {
+        case .money: return .money
+        case .duration: return .duration
+        case .negate(let inner): return inner.kind
+        case .arithmetic("*", let left, let right): return left.kind == .number ? right.kind : left.kind
+        case .arithmetic("/", let left, let right): return left.kind == right.kind ? .number : left.kind
+        case .arithmetic(_, let left, _): return left.kind
+        case .feature("spend", _), .feature("spend_total", _), .feature("average_order", _): return .money
+        case .feature("idle", _), .feature("since_order", _), .feature("typical_gap", _): return .duration
+        default: return .number
+        }
+    }
+}
+
 // MARK: What it is worth
 
 /// What a condition is worth; `close` where a decaying feature is so near its bound that a millisecond decides.
@@ -174,7 +213,7 @@ extension Rule {
         }
     }
 
-    private func inexact<Exact: Number>(
+    func inexact<Exact: Number>(
         _ customer: Customer, at instant: Int64, as exact: Exact.Type
     ) throws(Rational.TooLarge) -> Double? {
         if !decays {

@@ -140,7 +140,29 @@ import Testing
     private static var mistakesOfChanges: [(path: [String], value: Any?)] {
         [
             (["data", "from"], nil), (["data", "to"], NSNull()), (["data", "rule", "ladder"], "no such"),
-            (["data", "rule", "rung"], nil),
+            (["data", "rule", "rung"], nil), (["data", "distance"], nil), (["data", "distance"], NSNull()),
+            (["data", "distance", "next"], nil), (["data", "distance", "previous"], nil),
+        ]
+            + mistakesOfConditions.map { condition in
+                (
+                    ["data", "distance", "next"],
+                    ["rung": "a", "expression": "b < c", "conditions": [condition]] as [String: Any]
+                )
+            } + [
+                (["data", "distance", "next"], ["rung": "a", "conditions": []]),
+                (["data", "distance", "next"], ["expression": "true", "conditions": []]),
+                (["data", "distance", "next"], ["rung": "a", "expression": "true"]),
+            ]
+    }
+
+    private static var mistakesOfConditions: [[String: Any]] {
+        let good: [String: Any] = [
+            "condition": "a < b", "value": 1, "threshold": NSNull(), "unit": "number", "holds": false,
+        ]
+        return good.keys.map { name in good.filter { $0.key != name } } + [
+            good.replacing(["value"], "1"), good.replacing(["threshold"], "1"), good.replacing(["holds"], "no"),
+            good.replacing(["unit"], "days"), good.replacing(["unit"], "money"), good.replacing(["unit"], "text"),
+            good.replacing(["unit"], "duration").replacing(["value"], 1.5), good.replacing(["condition"], ""),
         ]
     }
     private static var mistakesOfWarnings: [(path: [String], value: Any?)] {
