@@ -9,8 +9,11 @@ final class DaemonProcess {
     private let manager: ServiceManager
     private let logFile: URL
 
-    /// Starts `rfmd run` with this configuration, on this host if there are several.
-    init(_ yaml: String, arguments: [String] = [], on host: (network: Network, name: String)? = nil) throws {
+    /// Starts `rfmd run` with this configuration, on this host if there are several, with this fault in it.
+    init(
+        _ yaml: String, arguments: [String] = [], on host: (network: Network, name: String)? = nil,
+        fault: PlannedFault? = nil
+    ) throws {
         folder = try TemporaryFolder()
         logFile = folder.url("log")
         let path = try folder.write(yaml, to: "rfmd.yaml")
@@ -18,6 +21,7 @@ final class DaemonProcess {
         var environment = ProcessInfo.processInfo.environment
         for name in ["JOURNAL_STREAM", "INVOCATION_ID"] { environment[name] = nil }
         environment["NOTIFY_SOCKET"] = manager.path
+        if let fault { environment.merge(try fault.environment) { $1 } }
         var command = (program: try Repository.binary(), arguments: ["run", "--config", path] + arguments)
         if let host { command = host.network.command(on: host.name, command.program, command.arguments) }
         child = try Child(command.program, command.arguments, environment: environment, log: logFile)

@@ -98,8 +98,10 @@ final class Scene {
             """
     }
 
-    func start(_ change: (inout Options) -> Void = { _ in }, arguments: [String] = []) throws -> DaemonProcess {
-        try DaemonProcess(yaml(change), arguments: arguments)
+    func start(
+        _ change: (inout Options) -> Void = { _ in }, arguments: [String] = [], fault: PlannedFault? = nil
+    ) throws -> DaemonProcess {
+        try DaemonProcess(yaml(change), arguments: arguments, fault: fault)
     }
 
     func producer() throws -> TestProducer { try TestProducer(cluster.bootstrap) }

@@ -1,0 +1,56 @@
+// A fault at a named place of a daemon: the library that is preloaded into it (Preload/faults.c), and what is asked of it.
+import Foundation
+import Synchronization
+import TestSupport
+
+struct PlannedFault: CustomStringConvertible {
+    enum Action: String {
+        /// SIGKILL, SIGSTOP, or standing still for a while.
+        case kill, stop, sleep
+        /// A connection's answers are lost from here on; a request is lost.
+        case deaf, lose
+    }
+
+    var action: Action
+    /// Preload/faults.c says which there are.
+    var place: String
+    /// At every so many-th coming to the place, and at most so often.
+    var every = 1
+    var times = 1
+    /// ms, of `sleep`.
+    var milliseconds = 0
+
+    var description: String { "\(action) at '\(place)', every \(every), \(times) times" }
+    /// The line in the log of the daemon.
+    var line: String { "fault: \(action) at '\(place)'" }
+
+    var environment: [String: String] {
+        get throws {
+            [
+                "RFMD_FAULT": "\(action),\(place),\(every),\(times),\(milliseconds)",
+                "LD_PRELOAD": try PlannedFault.library.path(),
+            ]
+        }
+    }
+
+    private static let library = Library()
+
+    /// Built once, by the C compiler that comes with Swift.
+    private final class Library: Sendable {
+        private let built = Mutex<(folder: TemporaryFolder, path: String)?>(nil)
+
+        func path() throws -> String {
+            try built.withLock { built in
+                if let built { return built.path }
+                let folder = try TemporaryFolder()
+                let path = folder.url("faults.so").path
+                let source = Repository.root.appending(path: "Tests/BrokerTests/Preload/faults.c").path
+                let compiled = try Command.run(
+                    "clang", ["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", path, source, "-lrdkafka"])
+                guard compiled.status == 0 else { throw Missing("a library of faults: \(compiled.errorText)") }
+                built = (folder, path)
+                return path
+            }
+        }
+    }
+}
