@@ -129,7 +129,7 @@ struct DLQ {
         switch failure {
         case .retriable(let text): Failure(message: "no answer from the brokers at \(client.bootstrap): \(text)")
         case .fenced: Failure(message: "another replay of the group '\(client.group)' began, and ended this one")
-        case .abort(let text), .fatal(let text): Failure(message: text)
+        case .abort(let text), .missing(let text), .fatal(let text): Failure(message: text)
         }
     }
 

@@ -148,7 +148,7 @@ struct Run {
                 question.askAgain()
                 notifier.status("looking again: \(text)")
             case .failure(.transport(.abort(let text))), .failure(.transport(.fenced(let text))),
-                .failure(.transport(.fatal(let text))):
+                .failure(.transport(.missing(let text))), .failure(.transport(.fatal(let text))):
                 throw .failed(text)
             }
         }

@@ -40,7 +40,8 @@ final class Service {
         workers = (0..<settings.workers).map { [trimmer] number in
             Worker(
                 WorkerOptions(
-                    number: number, group: client.group, topics: environment.outputs,
+                    number: number, group: client.group, partitions: environment.partitions,
+                    topics: environment.outputs,
                     format: .init(rawValue: settings.outputs.format.rawValue) ?? .structured,
                     source: "/rfmd/\(environment.cluster)/\(client.group)", version: configuration.version,
                     emitFrom: configuration.emitFrom, snapshotEvery: settings.snapshots.every,

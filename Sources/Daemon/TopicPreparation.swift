@@ -58,6 +58,13 @@ struct TopicPreparation: Sendable {
             result.largestInput = max(result.largestInput, Int(configuration["max.message.bytes"] ?? "") ?? 1_048_588)
             if let refusal = compaction(input, configuration) { return .failure(.refused(refusal)) }
         }
+        if let journal = existing[outputs.journal], journal < result.partitions {
+            return .failure(
+                .refused(
+                    "the inputs have \(result.partitions) partitions, and had \(journal) when the journal '\(outputs.journal)' was made: "
+                        + "customers go to other partitions now than those that hold their state. Begin anew from the inputs with another "
+                        + "kafka.group and other outputs.topics"))
+        }
         let wanted = specifications(result)
         for topic in wanted {
             guard let partitions = existing[topic.name] else { continue }

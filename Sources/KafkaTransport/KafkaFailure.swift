@@ -22,6 +22,11 @@ extension TransportFailure {
         RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION.rawValue, RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE.rawValue,
     ]
 
+    private static let missing: Set<Int32> = [
+        RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION.rawValue, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC.rawValue,
+        RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART.rawValue,
+    ]
+
     /// Of a call that answers with a code.
     init(_ code: rd_kafka_resp_err_t, _ what: String) {
         let text = "\(what): \(String(cString: rd_kafka_err2str(code)))"
@@ -29,6 +34,8 @@ extension TransportFailure {
             self = .fenced(text)
         } else if TransportFailure.passing.contains(code.rawValue) {
             self = .retriable(text)
+        } else if TransportFailure.missing.contains(code.rawValue) {
+            self = .missing(text)
         } else {
             self = .fatal(text)
         }

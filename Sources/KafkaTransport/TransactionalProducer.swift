@@ -121,6 +121,7 @@ package final class TransactionalProducer: TransactionSink {
         }
         switch failure {
         case .abort: return .abort(text)
+        case .missing: return .missing(text)
         case .fatal: return .fatal(text)
         case .retriable, .fenced: return failure
         }

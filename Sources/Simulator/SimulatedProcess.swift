@@ -98,7 +98,8 @@ final class SimulatedProcess: @unchecked Sendable {
     private func options(_ number: Int) -> WorkerOptions {
         let options = world.options
         var made = WorkerOptions(
-            number: number, group: World.group, topics: World.outputs, format: .structured, source: World.source,
+            number: number, group: World.group, partitions: options.shards, topics: World.outputs, format: .structured,
+            source: World.source,
             version: world.versions[version], emitFrom: options.emitFrom, snapshotEvery: options.snapshotEvery,
             snapshotsKept: options.snapshotsKept, rebuilds: rebuilds)
         made.bounds = options.bounds

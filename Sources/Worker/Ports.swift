@@ -12,12 +12,14 @@ package enum TransportFailure: Error, Equatable, Sendable {
     case abort(String)
     /// Another instance with the same name has taken over (producer or static member fenced): say so and exit.
     case fenced(String)
+    /// The brokers know no such topic or partition. Some hear late of one that is there.
+    case missing(String)
     /// This client is lost: drop shards and clients, recover with new ones.
     case fatal(String)
 
     package var text: String {
         switch self {
-        case .retriable(let text), .abort(let text), .fenced(let text), .fatal(let text): text
+        case .retriable(let text), .abort(let text), .fenced(let text), .missing(let text), .fatal(let text): text
         }
     }
 }
@@ -134,7 +136,8 @@ package protocol RecordSource: AnyObject {
 
 /// A reader of whole partitions with no group: for the journal, the versions, dead letters, and tests.
 package protocol LogReader: AnyObject {
-    /// First offset kept and the high watermark (behind open transactions, not before them). Waits at most 10 s for the broker.
+    /// First offset kept and the high watermark (behind open transactions, not before them). Waits at most 10 s for the broker. One
+    /// that is not there fails as missing.
     func range(of partition: TopicPartition) throws(TransportFailure) -> (first: Int64, end: Int64)
     /// Calls `body` with each committed record in [from, end), in order; returns when the position reaches `end`. Open transactions
     /// below `end` are waited for. `from` below the first offset kept begins there. `progress` is called at least every second.

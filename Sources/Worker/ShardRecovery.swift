@@ -71,9 +71,7 @@ struct ShardRecovery {
         case .failure(let failure): throw failure
         case .lost(let reason):
             guard options.rebuilds else {
-                throw .refused(
-                    "shard \(index) cannot be recovered: \(reason). Bring that back, or accept the loss: 'rfmd run --rebuild' begins anew "
-                        + "from what the inputs still hold, and sends nothing again that was sent before")
+                throw .refused("shard \(index) cannot be recovered: \(reason). \(Worker.howToAcceptALoss)")
             }
             do throws(Obstacle) {
                 let shard = try newShard(index, after: before, committed, book)

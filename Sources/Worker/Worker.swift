@@ -29,6 +29,10 @@ package final class Worker: Sendable {
     /// A journal is found by its name, and belongs to one group: a new group needs a new one too.
     static let howToBeginAnew =
         "delete this group's journal and snapshots, or take another kafka.group with another outputs.topics.journal"
+    /// What accepting a loss is called.
+    static let howToAcceptALoss =
+        "Bring that back, or accept the loss: 'rfmd run --rebuild' begins anew from what the inputs still hold, and sends nothing again that "
+        + "was sent before"
     /// How long a producer that was fenced waits to hear whether its whole instance was, ms: two heartbeats.
     private static let fencedMilliseconds: Int64 = 7_000
 

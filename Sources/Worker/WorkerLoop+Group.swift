@@ -51,6 +51,7 @@ extension WorkerLoop {
     func take(_ assignment: (partitions: [TopicPartition], membership: any Membership)) throws(WorkerFailure) {
         waitingAssignment = nil
         control.board.update { $0.phase = .recovering }
+        try checkCounts(assignment.partitions)
         let indexes = Set(assignment.partitions.map(\.partition)).sorted()
         let topics = options.version.mappings.map(\.topic)
         if let missing = missing(indexes, topics, assignment.partitions) {
@@ -69,6 +70,15 @@ extension WorkerLoop {
         noteConnection(nil)
         observe(.assigned(shards: indexes))
         control.board.update { $0.phase = .running }
+    }
+
+    /// Kafka sends a key to another partition when there are more of them: the state of customers would be split.
+    private func checkCounts(_ partitions: [TopicPartition]) throws(WorkerFailure) {
+        guard let added = partitions.filter({ $0.partition >= options.partitions }).map(\.topic).min() else { return }
+        throw .refused(
+            "the input topic '\(added)' has more than \(options.partitions) partitions now: since some were added, customers go to other "
+                + "partitions than those that hold their state. Kafka takes none back: give all inputs the same number, and begin anew from "
+                + "them with another kafka.group and other outputs.topics")
     }
 
     /// A shard is one partition index of every input: an assignment without one of them cannot be used. The group deals out anew when the
@@ -103,10 +113,7 @@ extension WorkerLoop {
             }
         } catch { throw .transport(error) }
         for index in indexes {
-            histories.append(
-                try JournalHistory.read(
-                    TopicPartition(topic: options.topics.journal, partition: index), of: options.group, reader,
-                    progress: progress))
+            histories.append(try history(of: index, progress, pause))
         }
         do throws(TransportFailure) { versions = try readVersions(progress) } catch { throw .transport(error) }
         var recovered: [ShardRecovery.Recovered] = []
@@ -125,6 +132,29 @@ extension WorkerLoop {
         }
         return recovered
     }
+
+    /// A broker that has just started does not know every topic at once; a journal that stays away was deleted.
+    private func history(
+        of index: Int32, _ progress: () throws(TransportFailure) -> Void, _ pause: () throws(TransportFailure) -> Void
+    ) throws(WorkerFailure) -> JournalHistory {
+        let journal = TopicPartition(topic: options.topics.journal, partition: index)
+        let until = ports.clock.elapsed() + WorkerLoop.missingMilliseconds
+        while true {
+            do throws(WorkerFailure) {
+                return try JournalHistory.read(journal, of: options.group, reader, progress: progress)
+            } catch {
+                guard case .transport(.missing) = error else { throw error }
+                if ports.clock.elapsed() > until {
+                    throw .refused(
+                        "the journal '\(journal.topic)' does not exist any more, and without it no shard can be recovered. "
+                            + Worker.howToAcceptALoss)
+                }
+            }
+            do throws(TransportFailure) { try pause() } catch { throw .transport(error) }
+        }
+    }
+
+    private static let missingMilliseconds: Int64 = 10_000
 
     /// A refusal is final, so it must not come of what was read at different times: if this member stood still for long enough, another
     /// has the shard by now, and goes on.

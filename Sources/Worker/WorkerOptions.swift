@@ -6,6 +6,8 @@ package struct WorkerOptions: Sendable {
     /// Counts from 0 within the process.
     package var number: Int
     package var group: String
+    /// Partitions of each input when the process started, and so of the journal.
+    package var partitions: Int32
     package var topics: OutputTopics
     package var format: EventEncoder.Format
     /// CloudEvents' `source`: /rfmd/<cluster>/<group>.
@@ -22,11 +24,12 @@ package struct WorkerOptions: Sendable {
     package var bounds = BatchBounds()
 
     package init(
-        number: Int, group: String, topics: OutputTopics, format: EventEncoder.Format, source: String, version: Version,
+        number: Int, group: String, partitions: Int32, topics: OutputTopics, format: EventEncoder.Format, source: String, version: Version,
         emitFrom: Int64?, snapshotEvery: Int64, snapshotsKept: Int, rebuilds: Bool
     ) {
         self.number = number
         self.group = group
+        self.partitions = partitions
         self.topics = topics
         self.format = format
         self.source = source

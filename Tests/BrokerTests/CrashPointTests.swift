@@ -87,6 +87,7 @@ extension BrokerTests {
                 try stopped.awaitLog(stop.line)
                 try other.awaitNow("running; 4 shards")
                 stopped.signal(SIGCONT)
+                try other.awaitNow("running; 2 shards")
                 try stopped.awaitNow("running; 2 shards")
                 try stopped.stop()
             }

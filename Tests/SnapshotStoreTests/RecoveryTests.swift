@@ -125,7 +125,7 @@ import Testing
         _ version: Version, _ vault: FileSnapshotVault, _ log: FixedLog, _ observer: Notes
     ) -> ShardRecovery {
         let options = WorkerOptions(
-            number: 0, group: "rfmd",
+            number: 0, group: "rfmd", partitions: 1,
             topics: OutputTopics(ladders: [:], warnings: "w", deadLetters: "d", journal: "journal", versions: "v"),
             format: .structured, source: "/rfmd/test", version: version, emitFrom: .min, snapshotEvery: 60_000,
             snapshotsKept: 2, rebuilds: false)

@@ -159,6 +159,43 @@ final class GroupPositions {
     }
 }
 
+/// A member of a consumer group that takes partitions and reads nothing of them. It has no name that outlives it, so it leaves at once.
+final class GroupMember {
+    private let client: OpaquePointer
+
+    init(_ bootstrap: String, group: String, topics: [String]) throws {
+        client = try makeClient(
+            RD_KAFKA_CONSUMER,
+            [
+                ("bootstrap.servers", bootstrap), ("group.id", group), ("log_level", "0"),
+                ("enable.auto.commit", "false"), ("partition.assignment.strategy", "range"),
+                ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "300"),
+            ])
+        rd_kafka_poll_set_consumer(client)
+        let list = rd_kafka_topic_partition_list_new(Int32(topics.count))
+        defer { rd_kafka_topic_partition_list_destroy(list) }
+        for topic in topics { rd_kafka_topic_partition_list_add(list, topic, RD_KAFKA_PARTITION_UA) }
+        let error = rd_kafka_subscribe(client, list)
+        if error != RD_KAFKA_RESP_ERR_NO_ERROR {
+            throw Missing("a member of \(group): \(String(cString: rd_kafka_err2str(error)))")
+        }
+    }
+
+    deinit { rd_kafka_destroy(client) }
+
+    func awaitAssignment() throws {
+        try wait(for: "an assignment", seconds: 30) {
+            if let message = rd_kafka_consumer_poll(client, 20) { rd_kafka_message_destroy(message) }
+            var list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
+            guard rd_kafka_assignment(client, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { return false }
+            defer { rd_kafka_topic_partition_list_destroy(list) }
+            return list.pointee.cnt > 0
+        }
+    }
+
+    func leave() { rd_kafka_consumer_close(client) }
+}
+
 /// In-sync replicas of the partition that has the fewest; nil if no broker answers.
 func leastInSync(_ bootstrap: String) throws -> Int? {
     let client = try makeClient(RD_KAFKA_PRODUCER, [("bootstrap.servers", bootstrap), ("log_level", "0")])

@@ -40,15 +40,20 @@ final class TestCluster: @unchecked Sendable {
     private let replicas: Int
     /// Each broker is a host of its own there.
     private let network: Network?
+    /// A second port of the only broker, for users with passwords (SCRAM); each connection lives 3 s, and must be made anew.
+    private let guarded: Int?
 
     var count: Int { ports.count }
     var bootstrap: String { ports.indices.map { "\(address($0)):\(ports[$0].client)" }.joined(separator: ",") }
     var options: ClientOptions { ClientOptions(bootstrap: bootstrap, group: "tests", instance: "tests") }
 
-    init(brokers count: Int, network: Network? = nil) throws {
+    var guardedBootstrap: String { "127.0.0.1:\(guarded ?? 0)" }
+
+    init(brokers count: Int, network: Network? = nil, asksForPasswords: Bool = false) throws {
         self.network = network
         folder = try TemporaryFolder()
-        let free = try TestCluster.freePorts(2 * count)
+        let free = try TestCluster.freePorts(2 * count + 1)
+        guarded = asksForPasswords ? free.last : nil
         ports = (0..<count).map { (free[2 * $0], free[2 * $0 + 1]) }
         brokers = Array(repeating: nil, count: count)
         replicas = min(count, 3)
@@ -85,7 +90,30 @@ final class TestCluster: @unchecked Sendable {
             ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000"),
             ("controlled.shutdown.enable", "true"),
         ]
-        return lines.map { "\($0.0)=\($0.1)\n" }.joined()
+        return (guarded.map { withPasswords(lines, port: $0) } ?? lines).map { "\($0.0)=\($0.1)\n" }.joined()
+    }
+
+    private func withPasswords(_ lines: [(String, String)], port: Int) -> [(String, String)] {
+        lines.map { name, value in
+            name.hasSuffix("listeners") ? (name, "\(value),SASL_PLAINTEXT://127.0.0.1:\(port)") : (name, value)
+        } + [
+            ("sasl.enabled.mechanisms", "SCRAM-SHA-256"), ("connections.max.reauth.ms", "3000"),
+            (
+                "listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config",
+                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+            ),
+        ]
+    }
+
+    /// Makes a user, or changes his password.
+    func setPassword(_ password: String, of user: String) throws {
+        let done = try Kafka.tool(
+            "kafka-configs.sh",
+            [
+                "--bootstrap-server", bootstrap, "--alter", "--add-config", "SCRAM-SHA-256=[password=\(password)]",
+                "--entity-type", "users", "--entity-name", user,
+            ])
+        guard done.status == 0 else { throw Missing("a user of Kafka: \(done.errorText)") }
     }
 
     /// Starts those that do not run and waits until all answer.
