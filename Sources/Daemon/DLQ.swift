@@ -87,10 +87,12 @@ struct DLQ {
         self.invocation = invocation
         self.places = places
         let kafka = configuration.settings.kafka
-        client = ClientOptions(
+        var client = ClientOptions(
             bootstrap: kafka.bootstrap, group: kafka.group, instance: "dlq",
             properties: kafka.properties.map { ($0.name, $0.value.value) },
             onLog: { level, _, text in if level <= 3 { printError("librdkafka: \(text)\n") } })
+        client.largestRecord = DLQ.messageBytes
+        self.client = client
     }
 
     private var isJSON: Bool { invocation.flags.contains("json") }

@@ -45,7 +45,7 @@ struct Run {
 
     private func run() -> Int32 {
         let settings = configuration.settings
-        let client = ClientOptions(
+        var client = ClientOptions(
             bootstrap: settings.kafka.bootstrap, group: settings.kafka.group, instance: configuration.instance,
             properties: settings.kafka.properties.map { ($0.name, $0.value.value) }, onLog: logLibrary)
         let ladders = configuration.version.ladders.map(\.name)
@@ -62,6 +62,7 @@ struct Run {
             let vault = try makeVault(client.instance)
             let (topics, cluster) = try prepareTopics(client, outputs, ladders)
             for note in topics.notes { logger.warning(note) }
+            client.largestRecord = topics.largestInput
             let environment = Service.Environment(
                 client: client, outputs: outputs, cluster: cluster, partitions: topics.partitions,
                 messageBytes: max(topics.largestInput, 1 << 20) + Limits.letterMarginBytes, rebuilds: rebuilds)

@@ -100,6 +100,7 @@ final class Client {
                 ("isolation.level", "read_committed"),
                 ("auto.offset.reset", "error"), ("enable.partition.eof", "true"), ("check.crcs", "true"),
                 ("partition.assignment.strategy", "range"), ("allow.auto.create.topics", "false"),
+                ("receive.message.max.bytes", String(options.answerBytes)),
             ]
         case .producer(let transactionalID): settings += [("transactional.id", transactionalID)]
         case .admin: break

@@ -8,6 +8,8 @@ package struct ClientOptions: Sendable {
     package var instance: String
     /// librdkafka properties of the user.
     package var properties: [(name: String, value: String)]
+    /// The largest record of what is read, bytes: an answer of a broker may be as large.
+    package var largestRecord = 0
     /// Called with librdkafka's log lines: syslog level, facility, text. From the thread that polls the client.
     package var onLog: (@Sendable (Int32, String, String) -> Void)?
 
@@ -76,6 +78,16 @@ package struct ClientOptions: Sendable {
         } catch { return error.text }
         return nil
     }
+
+    /// What a client that reads takes as one answer, bytes. librdkafka gives up the connection over a larger one, and asks for it again for
+    /// ever; its own default is too little for topics that take records of 100 MB.
+    var answerBytes: Int {
+        let own = properties.last { $0.name == "receive.message.max.bytes" }.flatMap { Int($0.value) } ?? 100_000_000
+        return min(max(own, largestRecord + ClientOptions.answerMargin), Int(Int32.max))
+    }
+
+    /// For what stands in an answer beside the record, other partitions' included.
+    private static let answerMargin = 1 << 20
 
     /// ms: as long as the group waits for a dead owner by default. Most brokers that restart are back before (docs/decisions/0010).
     package static let transactionTimeout = 45_000

@@ -24,7 +24,8 @@ package struct WorkerOptions: Sendable {
     package var bounds = BatchBounds()
 
     package init(
-        number: Int, group: String, partitions: Int32, topics: OutputTopics, format: EventEncoder.Format, source: String, version: Version,
+        number: Int, group: String, partitions: Int32, topics: OutputTopics, format: EventEncoder.Format,
+        source: String, version: Version,
         emitFrom: Int64?, snapshotEvery: Int64, snapshotsKept: Int, rebuilds: Bool
     ) {
         self.number = number

@@ -23,7 +23,9 @@ extension BrokerTests {
         }
 
         private static func with(_ more: [UInt8]) -> [UInt8] {
-            bytes("{\"type\":\"click\",\"event_id\":\"e\",\"customer_id\":\"c1\",\"occurred_at\":\"\(at)\",\"x\":", more, "}")
+            bytes(
+                "{\"type\":\"click\",\"event_id\":\"e\",\"customer_id\":\"c1\",\"occurred_at\":\"\(at)\",\"x\":", more,
+                "}")
         }
 
         private static var values: [(reason: RejectionReason, value: [UInt8])] {
@@ -42,7 +44,7 @@ extension BrokerTests {
                 (.notJSON, with(bytes("\"", [0x00] as [UInt8], "\""))),
                 (.notJSON, amount("NaN")), (.notJSON, amount("-Infinity")), (.notJSON, amount("0x10")),
                 (.wrongField, amount("\"NaN\"")), (.wrongField, amount("\"Infinity\"")),
-                (.wrongField, amount("null")), (.wrongField, amount("[1]")), (.wrongField, amount("true")),
+                (.missingField, amount("null")), (.wrongField, amount("[1]")), (.wrongField, amount("true")),
                 (.amountOutOfRange, amount("\"1" + String(repeating: "0", count: 100_000) + "\"")),
             ]
         }
