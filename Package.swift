@@ -22,7 +22,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 // Folders of test data, read by path and not compiled.
 let fixtures: [String: [String]] = [
-    "BrokerTests": ["Preload"], "EngineTests": ["Scripts"], "SchemaTests": ["validate.py"], "SettingsTests": ["Fixtures"],
+    "BrokerTests": ["Preload"], "EngineTests": ["Scripts"], "SchemaTests": ["validate.py"],
+    "SettingsTests": ["Fixtures"],
 ]
 
 let package = Package(

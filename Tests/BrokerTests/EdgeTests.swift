@@ -24,7 +24,9 @@ extension BrokerTests {
             return (daemon, generator)
         }
 
-        private func expectEnd(_ daemon: DaemonProcess, naming parts: [String], _ place: SourceLocation = #_sourceLocation)
+        private func expectEnd(
+            _ daemon: DaemonProcess, naming parts: [String], _ place: SourceLocation = #_sourceLocation
+        )
             throws
         {
             #expect(try daemon.waitForEnd(seconds: 60) == 1, sourceLocation: place)
@@ -40,7 +42,10 @@ extension BrokerTests {
             let (daemon, _) = try worked(scene)
             try tool(scene, ["--alter", "--topic", scene.inputs[0], "--partitions", "3"])
             try expectEnd(daemon, naming: [scene.inputs[0], "more than 2 partitions", "another kafka.group"])
-            try expectEnd(try scene.start(), naming: inputs.count == 1 ? [scene.outputs.journal, "3 partitions", "had 2", "another kafka.group"]
+            try expectEnd(
+                try scene.start(),
+                naming: inputs.count == 1
+                    ? [scene.outputs.journal, "3 partitions", "had 2", "another kafka.group"]
                     : ["3 partitions", "has 2", "same number"])
         }
 
@@ -55,7 +60,9 @@ extension BrokerTests {
             defer { admin.close() }
             try admin.deleteRecords(before: [(TopicPartition(topic: scene.inputs[0], partition: 0), 1_500)])
             daemon.signal(SIGCONT)
-            let told = ["records 1000 to 1499 of \(scene.inputs[0])[0] were deleted before they were read", "--rebuild"]
+            let told = [
+                "records 1000 to 1499 of \(scene.inputs[0])[0] were deleted before they were read", "--rebuild",
+            ]
             try expectEnd(daemon, naming: told)
             try expectEnd(try scene.start(), naming: told)
             let before = try scene.events().count

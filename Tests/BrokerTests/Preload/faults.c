@@ -3,9 +3,11 @@
 // RFMD_FAULT="ACTION,PLACE,EVERY,TIMES,MILLISECONDS" asks for one of them: at every EVERY-th time that the process comes to PLACE, ACTION
 // is done, TIMES times at most.
 //   PLACE   "before CALL" or "after CALL" of a wrapped function, "inside write" (half of it is written), "sent REQUEST" (a request of Kafka's
-//           protocol has left, its answer has not come), or "deadline" (an event that a deadline caused is about to be produced).
+//           protocol has left, its answer has not come), "deadline" (an event that a deadline caused is about to be produced), "malloc",
+//           or "clock" (the time of day is read).
 //   ACTION  kill: SIGKILL. stop: SIGSTOP. sleep: MILLISECONDS. deaf: the connection's answers are lost. lose: the request is not sent, and
-//           nobody is told (at "sent REQUEST" alone, as deaf is).
+//           nobody is told (at "sent REQUEST" alone, as deaf is). fail: there is no memory (at "malloc" alone). shift: from here on the
+//           time of day is MILLISECONDS later than it is (at "clock" alone).
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -23,13 +25,14 @@
 #include <unistd.h>
 
 static char action[16], place[64];
-static int every, most, milliseconds;
+static int every, most;
+static long long milliseconds;
 static atomic_int comings, strikes;
 static atomic_char deaf[65536];
 
 __attribute__((constructor)) static void read_plan(void) {
   const char *plan = getenv("RFMD_FAULT");
-  if (plan && sscanf(plan, "%15[^,],%63[^,],%d,%d,%d", action, place, &every, &most, &milliseconds) < 4) abort();
+  if (plan && sscanf(plan, "%15[^,],%63[^,],%d,%d,%lld", action, place, &every, &most, &milliseconds) < 4) abort();
 }
 
 static void *real(const char *name) {
@@ -133,6 +136,28 @@ ssize_t write(int descriptor, const void *bytes, size_t count) {
   int error = errno;
   reach("after ", "write");
   errno = error;
+  return result;
+}
+
+// glibc's own name for it: looking up the next one by dlsym would ask for memory.
+void *__libc_malloc(size_t size);
+
+void *malloc(size_t size) {
+  if (is_due("malloc", "")) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  return __libc_malloc(size);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+  static int (*next)(clockid_t, struct timespec *);
+  if (!next) next = real("clock_gettime");
+  int result = next(clock, now);
+  if (result == 0 && clock == CLOCK_REALTIME && is_asked_for("clock", "") &&
+      (atomic_load(&strikes) > 0 || is_due("clock", ""))) {
+    now->tv_sec += milliseconds / 1000;
+  }
   return result;
 }
 

@@ -9,6 +9,8 @@ struct PlannedFault: CustomStringConvertible {
         case kill, stop, sleep
         /// A connection's answers are lost from here on; a request is lost.
         case deaf, lose
+        /// No memory for one request; the time of day is wrong from here on.
+        case fail, shift
     }
 
     var action: Action
@@ -17,8 +19,8 @@ struct PlannedFault: CustomStringConvertible {
     /// At every so many-th coming to the place, and at most so often.
     var every = 1
     var times = 1
-    /// ms, of `sleep`.
-    var milliseconds = 0
+    /// ms, of `sleep` and `shift`.
+    var milliseconds: Int64 = 0
 
     var description: String { "\(action) at '\(place)', every \(every), \(times) times" }
     /// The line in the log of the daemon.
@@ -46,7 +48,8 @@ struct PlannedFault: CustomStringConvertible {
                 let path = folder.url("faults.so").path
                 let source = Repository.root.appending(path: "Tests/BrokerTests/Preload/faults.c").path
                 let compiled = try Command.run(
-                    "clang", ["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", path, source, "-lrdkafka"])
+                    "clang",
+                    ["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", path, source, "-lrdkafka"])
                 guard compiled.status == 0 else { throw Missing("a library of faults: \(compiled.errorText)") }
                 built = (folder, path)
                 return path
