@@ -97,14 +97,19 @@ import Testing
         }
     }
 
-    /// A promise names the tests that hold it.
-    @Test func thePromisesNameTestsThatExist() throws {
+    private func testNames() throws -> Set<String> {
         var tests: Set<String> = []
-        for path in try Repository.files("Tests", endings: ["Tests.swift"]) {
+        for path in try Repository.files("Tests", endings: [".swift"]) {
             for match in try Repository.text(path).matches(of: /@Test[^{]*? func (\w+)/.dotMatchesNewlines()) {
                 tests.insert(String(match.1))
             }
         }
+        return tests
+    }
+
+    /// A promise names the tests that hold it.
+    @Test func thePromisesNameTestsThatExist() throws {
+        let tests = try testNames()
         let text = try Repository.text("docs/guarantees.md")
         let named = text.matches(of: /`([a-z][A-Za-z]{12,})`/).map { String($0.1) }.filter { $0 != "read_committed" }
         #expect(named.count > 25)
@@ -112,6 +117,20 @@ import Testing
         for line in text.split(separator: "\n") where line.prefixMatch(of: /\| \d/) != nil {
             #expect(line.contains(/`[a-z][A-Za-z]{12,}`/), "a promise without a test: \(line)")
         }
+    }
+
+    /// A fault names, in the last column, the tests that inject it.
+    @Test func theFaultsNameTestsThatExist() throws {
+        let tests = try testNames()
+        var rows = 0
+        for line in try Repository.text("docs/faults.md").split(separator: "\n")
+        where line.hasPrefix("| ") && !line.hasSuffix("| tests |") {
+            rows += 1
+            let named = (line.split(separator: "|").last ?? "").matches(of: /`(\w+)`/).map { String($0.1) }
+            #expect(!named.isEmpty, "a fault without a test: \(line)")
+            for name in named { #expect(tests.contains(name), "docs/faults.md: there is no test '\(name)'") }
+        }
+        #expect(rows > 40)
     }
 
     /// Files that documents and comments point to are there.
