@@ -81,7 +81,7 @@ let package = Package(
         tests("RulesTests", ["Rules", "Model", "TestSupport"]),
         tests("EngineTests", ["Engine", "Rules", "Model", "TestSupport"]),
         tests("CodecTests", ["Codec", "Rules", "Model", "TestSupport"]),
-        tests("SettingsTests", ["Settings", "Daemon", "Codec", "Rules", "Model", "TestSupport"]),
+        tests("SettingsTests", ["CRDKafka", "Settings", "Daemon", "Codec", "Rules", "Model", "TestSupport"]),
         tests("DaemonTests", ["Daemon", "Model", "Worker", "TestSupport"]),
         tests("OptionsTests", ["Options", "TestSupport"]),
         tests("TidyTests", ["Daemon", "Settings", "Codec", "Rules", "Model", "TestSupport"]),

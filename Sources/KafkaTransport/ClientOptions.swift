@@ -92,17 +92,29 @@ package struct ClientOptions: Sendable {
     /// ms: as long as the group waits for a dead owner by default. Most brokers that restart are back before (docs/decisions/0010).
     package static let transactionTimeout = 45_000
 
-    /// What may be set, and weakens a guarantee.
+    /// What may be set, and weakens a guarantee or cannot work.
     package static func doubts(_ properties: [(name: String, value: String)]) -> [(name: String, message: String)] {
         properties.compactMap { name, value in
-            guard name == "transaction.timeout.ms", let limit = Int(value), limit < transactionTimeout else {
-                return nil
+            switch name {
+            case "transaction.timeout.ms": shortTransaction(value).map { (name, $0) }
+            case "sasl.mechanism", "sasl.mechanisms": oldSCRAM(value).map { (name, $0) }
+            default: nil
             }
-            return (
-                name,
-                "less than \(transactionTimeout): a transaction may time out while a broker is restarted, and events in topics with one replica "
-                    + "be shown twice (docs/limits.md)"
-            )
         }
+    }
+
+    private static func shortTransaction(_ value: String) -> String? {
+        guard let limit = Int(value), limit < transactionTimeout else { return nil }
+        return
+            "less than \(transactionTimeout): a transaction may time out while a broker is restarted, and events in topics with one replica "
+            + "be shown twice (docs/limits.md)"
+    }
+
+    /// What such a librdkafka sends was accepted until brokers began to look at it (confluentinc/librdkafka #4895).
+    private static func oldSCRAM(_ value: String) -> String? {
+        guard value.hasPrefix("SCRAM"), rd_kafka_version() < 0x0206_01FF else { return nil }
+        return
+            "Kafka 4 refuses SCRAM of librdkafka \(String(cString: rd_kafka_version_str())) as invalid credentials, whatever the password: use "
+            + "PLAIN with security.protocol sasl_ssl, a client certificate, or librdkafka 2.6.1 or newer"
     }
 }

@@ -27,6 +27,8 @@ package final class GroupConsumer: RecordSource {
     /// How many answers the prober had when no broker could be reached any more; nil while they can. A further one shows that they can
     /// again: records prove nothing, they may have waited here.
     private var answersWhenDown: Int?
+    /// What one broker gave last as the reason: that all are down is told without one, and not again when the reason is another.
+    private var lastReason: (code: rd_kafka_resp_err_t, text: String)?
     private var batch = [UnsafeMutablePointer<rd_kafka_message_t>?](repeating: nil, count: 4_096)
 
     private struct Queue {
@@ -79,8 +81,12 @@ package final class GroupConsumer: RecordSource {
         switch code {
         case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
             answersWhenDown = prober.answerCount
-            events.append(.connection(problem: text))
+            events.append(.connection(problem: lastReason?.text ?? text))
         case RD_KAFKA_RESP_ERR__FATAL: events.append(.failed(fatalFailure()))
+        case RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__RESOLVE,
+            RD_KAFKA_RESP_ERR__SSL:
+            if answersWhenDown != nil && lastReason?.code != code { events.append(.connection(problem: text)) }
+            lastReason = (code, text)
         default: break
         }
     }

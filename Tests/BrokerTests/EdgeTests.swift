@@ -46,7 +46,7 @@ extension BrokerTests {
                 try scene.start(),
                 naming: inputs.count == 1
                     ? [scene.outputs.journal, "3 partitions", "had 2", "another kafka.group"]
-                    : ["3 partitions", "has 2", "same number"])
+                    : scene.inputs + ["same number"])
         }
 
         /// A daemon that is behind, and an input whose records do not wait for it.

@@ -1,4 +1,5 @@
 // Configurations with one mistake each, and what is said about it; good ones; environment and secrets.
+import CRDKafka
 import Codec
 import Foundation
 import Rules
@@ -78,6 +79,17 @@ private let least = "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [{ topic:
         #expect(
             told.first?.hasPrefix("3: kafka.properties.transaction.timeout.ms: less than 45000: ") == true, "\(told)")
         #expect(try doubts("45000") == [])
+    }
+
+    /// Debian's librdkafka; with a newer one there is nothing to warn of.
+    @Test(.enabled(if: rd_kafka_version() < 0x0206_01FF)) func warnsOfSCRAMThatKafkaRefuses() throws {
+        for (mechanism, count) in [("SCRAM-SHA-256", 1), ("SCRAM-SHA-512", 1), ("PLAIN", 0)] {
+            let text =
+                "kafka:\n  bootstrap: b\n  properties: { security.protocol: sasl_ssl, sasl.mechanism: \(mechanism), "
+                + "sasl.username: u, sasl.password: p }\ninputs: [{ topic: t }]\n"
+            let told = try withFile(text) { try Configuration.load($0).doubts.map(\.message) }
+            #expect(told.count == count && told.allSatisfy { $0.contains("Kafka 4 refuses SCRAM") }, "\(told)")
+        }
     }
 
     @Test func warnsOfRulesThatTellNothing() throws {

@@ -40,20 +40,21 @@ final class TestCluster: @unchecked Sendable {
     private let replicas: Int
     /// Each broker is a host of its own there.
     private let network: Network?
-    /// A second port of the only broker, for users with passwords (SCRAM); each connection lives 3 s, and must be made anew.
-    private let guarded: Int?
+    /// A second port of the only broker, where the user rfmd must show his password; each connection lives 3 s, and must be made anew.
+    private let guarded: Int
+    private var password: String?
 
     var count: Int { ports.count }
     var bootstrap: String { ports.indices.map { "\(address($0)):\(ports[$0].client)" }.joined(separator: ",") }
     var options: ClientOptions { ClientOptions(bootstrap: bootstrap, group: "tests", instance: "tests") }
 
-    var guardedBootstrap: String { "127.0.0.1:\(guarded ?? 0)" }
+    var guardedBootstrap: String { "127.0.0.1:\(guarded)" }
 
-    init(brokers count: Int, network: Network? = nil, asksForPasswords: Bool = false) throws {
+    init(brokers count: Int, network: Network? = nil, password: String? = nil) throws {
         self.network = network
         folder = try TemporaryFolder()
         let free = try TestCluster.freePorts(2 * count + 1)
-        guarded = asksForPasswords ? free.last : nil
+        (guarded, self.password) = (free[2 * count], password)
         ports = (0..<count).map { (free[2 * $0], free[2 * $0 + 1]) }
         brokers = Array(repeating: nil, count: count)
         replicas = min(count, 3)
@@ -90,30 +91,31 @@ final class TestCluster: @unchecked Sendable {
             ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000"),
             ("controlled.shutdown.enable", "true"),
         ]
-        return (guarded.map { withPasswords(lines, port: $0) } ?? lines).map { "\($0.0)=\($0.1)\n" }.joined()
+        return (password.map { withPassword($0, lines) } ?? lines).map { "\($0.0)=\($0.1)\n" }.joined()
     }
 
-    private func withPasswords(_ lines: [(String, String)], port: Int) -> [(String, String)] {
+    private func withPassword(_ password: String, _ lines: [(String, String)]) -> [(String, String)] {
         lines.map { name, value in
-            name.hasSuffix("listeners") ? (name, "\(value),SASL_PLAINTEXT://127.0.0.1:\(port)") : (name, value)
+            name.hasSuffix("listeners") ? (name, "\(value),SASL_PLAINTEXT://127.0.0.1:\(guarded)") : (name, value)
         } + [
-            ("sasl.enabled.mechanisms", "SCRAM-SHA-256"), ("connections.max.reauth.ms", "3000"),
             (
-                "listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config",
-                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+                "listener.security.protocol.map",
+                "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT"
+            ),
+            ("sasl.enabled.mechanisms", "PLAIN"), ("connections.max.reauth.ms", "3000"),
+            (
+                "listener.name.sasl_plaintext.plain.sasl.jaas.config",
+                "org.apache.kafka.common.security.plain.PlainLoginModule required user_rfmd=\"\(password)\";"
             ),
         ]
     }
 
-    /// Makes a user, or changes his password.
-    func setPassword(_ password: String, of user: String) throws {
-        let done = try Kafka.tool(
-            "kafka-configs.sh",
-            [
-                "--bootstrap-server", bootstrap, "--alter", "--add-config", "SCRAM-SHA-256=[password=\(password)]",
-                "--entity-type", "users", "--entity-name", user,
-            ])
-        guard done.status == 0 else { throw Missing("a user of Kafka: \(done.errorText)") }
+    /// Changes the password, for which the broker is started again.
+    func setPassword(_ new: String) throws {
+        password = new
+        _ = try folder.write(properties(0), to: "broker-0.properties")
+        try stop(0, with: SIGTERM)
+        try start()
     }
 
     /// Starts those that do not run and waits until all answer.
