@@ -54,10 +54,8 @@ size_t number_length(std::string_view token) {
     if (at < token.size() && (token[at] == '+' || token[at] == '-')) at++;
     if (digits() == 0) return 0;
   }
-  for (size_t rest = at; rest < token.size(); rest++) {
-    if (!std::strchr(" \t\r\n", token[rest])) return 0;
-  }
-  return at;
+  // A zero byte is none of them: strchr would find the end of its text.
+  return token.find_first_not_of(" \t\r\n", at) == std::string_view::npos ? at : 0;
 }
 
 struct Walk {

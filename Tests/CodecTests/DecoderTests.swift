@@ -174,7 +174,7 @@ func purchase(_ field: String = "", _ value: String? = nil) -> String {
         ("", "not_json"), (" ", "not_json"), ("null", "not_json"), ("[]", "not_json"), ("\"text\"", "not_json"),
         ("12", "not_json"),
         ("{", "not_json"), ("{}x", "not_json"), ("{} {}", "not_json"), ("{\"a\":1,}", "not_json"),
-        ("{\"a\":01}", "not_json"),
+        ("{\"a\":01}", "not_json"), ("{\"a\":1\u{0}}", "not_json"), ("{\"a\":1 \u{0},\"b\":2}", "not_json"),
         ("{\"a\":1.}", "not_json"), ("{\"a\":.5}", "not_json"), ("{\"a\":+1}", "not_json"), ("{\"a\":NaN}", "not_json"),
         ("{\"a\":Infinity}", "not_json"), ("{\"a\":1 2}", "not_json"), ("{\"a\":tru}", "not_json"),
         ("{\"a\":truex}", "not_json"),
