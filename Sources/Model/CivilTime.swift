@@ -109,7 +109,8 @@ package enum CivilTime {
     package static func append(_ instant: Int64, to buffer: ByteBuffer) {
         let days = floorDivide(instant, millisecondsPerDay)
         let date = date(ofDay: days)
-        let rest = instant - days * millisecondsPerDay
+        let remainder = instant % millisecondsPerDay
+        let rest = remainder < 0 ? remainder + millisecondsPerDay : remainder
         buffer.appendDecimal(date.year, digits: 4)
         buffer.append(UInt8(0x2D))
         buffer.appendDecimal(date.month, digits: 2)

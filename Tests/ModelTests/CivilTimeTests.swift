@@ -25,4 +25,10 @@ import Testing
             #expect(CivilTime.parse(CivilTime.text(instant)) == instant)
         }
     }
+
+    /// Any number may be meant for an instant: a header of a dead letter says what somebody wrote there.
+    @Test func writesEveryInstant() {
+        #expect(CivilTime.text(.min) == "-292275055-05-16T16:47:04.192Z")
+        #expect(CivilTime.text(.max) == "292278994-08-17T07:12:55.807Z")
+    }
 }
