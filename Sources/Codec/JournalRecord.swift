@@ -189,9 +189,14 @@ extension ByteBuffer {
 extension ByteReader {
     fileprivate mutating func readPositions() throws(Damaged) -> [String: Int64] {
         var positions: [String: Int64] = [:]
+        var last: String?
         for _ in 0..<(try read(UInt32.self)) {
+            let damaged = Damaged(offset: offset)
             let topic = try readText()
-            positions[topic] = try read()
+            // One record has one form: names ascend.
+            if let last, !last.utf8.lexicographicallyPrecedes(topic.utf8) { throw damaged }
+            guard positions.updateValue(try read(), forKey: topic) == nil else { throw damaged }
+            last = topic
         }
         return positions
     }
