@@ -13,6 +13,8 @@ package final class Problems {
     }
 
     package func add(_ place: Place, _ key: String, _ message: String) {
+        // libyaml says that a file which breaks off is wrong in the line below its last.
+        let place = source.inside(place)
         list.append(
             SettingsProblem(file: file, place: place, key: key, message: message, snippet: source.snippet(place)))
     }

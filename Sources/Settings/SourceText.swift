@@ -25,6 +25,12 @@ struct SourceText {
         ["\n", "\r", "\u{85}", "\u{2028}", "\u{2029}"].contains(scalar)
     }
 
+    /// `place`, or the end of the text if that comes before.
+    func inside(_ place: Place) -> Place {
+        let end = Place(line: lines.count, column: (lines.last?.count ?? 0) + 1)
+        return (place.line, place.column) > (end.line, end.column) ? end : place
+    }
+
     /// Where byte `offset` of a file stands.
     static func place(ofByte offset: Int, in bytes: [UInt8]) -> Place {
         let before = SourceText(String(decoding: bytes[..<min(offset, bytes.count)], as: UTF8.self))
