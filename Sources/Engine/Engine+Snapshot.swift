@@ -148,9 +148,10 @@ extension Engine {
             let sweeps: UInt8 = try reader.read()
             let sweepCursor = Int(try reader.read(UInt32.self))
             let sweepClock: Int64 = try reader.read()
+            // One state has one form: what is not used is 0.
             guard reader.remaining == 0, count <= UInt64(mostCustomers), hasClock <= 1, sweeps <= 1,
-                fireCursor <= Int(count), sweepCursor <= Int(count), DeadlineWheel.holds(clock),
-                sweeps == 0 || sweepClock <= clock
+                fireCursor <= Int(count), sweepCursor <= Int(count), Entry.holds(clock), Entry.holds(sweepClock),
+                hasClock == 1 || clock == 0, sweeps == 1 ? sweepClock <= clock : sweepCursor == 0 && sweepClock == 0
             else { throw DamagedState(reason: "the header of the state is out of range") }
             self.clock = hasClock == 1 ? clock : nil
             // Nothing is reserved for customers who have not come yet: a file may say any number.
@@ -231,10 +232,11 @@ extension Engine {
         row.pointee.agedCount = try reader.read()
         row.pointee.rungs = (try reader.read(), try reader.read(), try reader.read(), try reader.read())
         row.pointee.version = try reader.read()
-        row.pointee.ignoresClicks = try reader.read(UInt8.self) == 1
+        let ignoresClicks: UInt8 = try reader.read()
+        row.pointee.ignoresClicks = ignoresClicks == 1
         let entryCount: UInt16 = try reader.read()
         let bytes = try reader.readBytes(Int(entryCount) * MemoryLayout<Entry>.stride)
-        guard isPossible(row.pointee, ordinal: ordinal, entries: bytes) else {
+        guard ignoresClicks <= 1, isPossible(row.pointee, ordinal: ordinal, entries: bytes) else {
             throw DamagedState(reason: "customer \(ordinal) is not as an engine leaves one")
         }
         if entryCount > 0 {

@@ -47,6 +47,9 @@ struct Entry: BitwiseCopyable {
 
     @inline(__always) var time: Int64 { timeAndFlags >> 16 }
 
+    /// True for a clock whose days, and those of its longest window, an entry can have: from before 1900 to after 4000.
+    static func holds(_ clock: Int64) -> Bool { DeadlineWheel.holds(clock) && clock < 1 << 46 }
+
     /// In the zone. By a division of what is not negative by a literal, for this runs for every order at every event.
     @inline(__always)
     var day: Int64 {
