@@ -67,6 +67,9 @@ package struct Mapping: Sendable, Equatable {
         self.clickDeduplication = clickDeduplication
     }
 
+    /// With the envelope and without.
+    var backfillPointers: [String] { backfillAt.map { [$0, String($0.dropFirst("/payload".count))] } ?? [] }
+
     package static let nativeKinds: [String: Kind] = ["purchase": .purchase, "refund": .refund, "click": .click]
 
     /// Flat JSON with the names of docs/inputs.md. `prefixes` are the places where the record may stand.

@@ -68,7 +68,7 @@ package final class RecordDecoder {
         }
         attributes = Field.allCases.map { _ in nil }
         skippedSlots = slots(.pointers(mapping.skippedAt))
-        backfillSlots = mapping.backfillAt.map { slots(.pointers([$0, String($0.dropFirst("/payload".count))])) } ?? []
+        backfillSlots = slots(.pointers(mapping.backfillPointers))
         constants = Field.allCases.map { field in
             guard case .constant(let text)? = mapping.fields[field] else { return nil }
             let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
@@ -80,7 +80,7 @@ package final class RecordDecoder {
         rates = money.rates.map { (Array($0.key.utf8), $0.value) }
         self.plan = plan
         parser = csj_parser_new(UInt32(Limits.jsonDepth))
-        let count = 64
+        let count = Mapping.mostPointers
         let slotCount = kindSlots.count + backfillSlots.count + skippedSlots.count + fieldSlots.joined().count
         precondition(slotCount <= count, "more pointers than slots")
         values = .allocate(capacity: count)

@@ -146,7 +146,7 @@ package struct Version: Sendable, Equatable {
                 zone: ZoneTable(name: zoneName, transitions: transitions, offsets: offsets), clockMode: clockMode,
                 maxFuture: maxFuture, money: money, mappings: mappings)
             // One version has one form; its digest is that of its bytes.
-            guard encoded.elementsEqual(bytes) else { return nil }
+            guard encoded.elementsEqual(bytes), isPossible else { return nil }
         } catch { return nil }
     }
 }
