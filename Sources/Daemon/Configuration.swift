@@ -9,11 +9,11 @@ import Settings
 import Worker
 
 /// A configuration that can be run.
-struct Configuration {
+package struct Configuration {
     /// The part of an instance in names: as configured, else the host's name.
     var instance: String
     var settings: Settings
-    var version: Version
+    package private(set) var version: Version
     var rules: Ruleset
     /// ms; .min for "earliest", nil for "first-start".
     var emitFrom: Int64?
@@ -29,9 +29,15 @@ struct Configuration {
     }
 
     static func load(text: String, file: String) throws(SettingsProblems) -> Configuration {
+        try load(text: Array(text.utf8), file: file)
+    }
+
+    package static func load(
+        text: [UInt8], file: String, isForKafka: Bool = true
+    ) throws(SettingsProblems) -> Configuration {
         var configuration: Configuration?
-        _ = try SettingsLoader.load(text: Array(text.utf8), file: file) {
-            configuration = Configuration($0, $1, isForKafka: true)
+        _ = try SettingsLoader.load(text: text, file: file, readsSecrets: isForKafka) {
+            configuration = Configuration($0, $1, isForKafka: isForKafka)
         }
         guard let configuration else { preconditionFailure("no configuration, and nothing that is wrong with it") }
         return configuration

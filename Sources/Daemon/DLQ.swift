@@ -174,11 +174,7 @@ struct DLQ {
             printError("rfmd dlq: '\(input)' is no input of the configuration, and no letter is from it\n")
         }
         if isJSON { return }
-        let reasons = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.value) \($0.key)" }
-        let total = counts.values.reduce(0, +)
-        output.buffer.append(
-            contentsOf:
-                "\(letters(total))\(total == 0 ? "" : ": " + reasons.joined(separator: ", ")); \(replayed) replayed\n")
+        LetterText.appendTotals(counts, replayed: replayed, to: output.buffer)
     }
 
     private func show() throws(Failure) {
@@ -219,7 +215,7 @@ struct DLQ {
             guard let begun, !isDry else { throw error }
             throw Failure(
                 message:
-                    "\(error.message)\n\(letters(begun.replayed)) sent before that. Run the same command again: what was sent is not sent twice."
+                    "\(error.message)\n\(LetterText.letters(begun.replayed)) sent before that. Run the same command again: what was sent is not sent twice."
             )
         }
         if let begun { summarize(begun.replayed, begun.skipped, isDry) }
@@ -253,12 +249,10 @@ struct DLQ {
         }
         output.buffer.append(
             contentsOf: isDry
-                ? "\(letters(done)) would be sent to an input again\n"
-                : "\(letters(done)) sent to an input again\n")
+                ? "\(LetterText.letters(done)) would be sent to an input again\n"
+                : "\(LetterText.letters(done)) sent to an input again\n")
         for reason in DeadLetterReplay.Skipped.allCases {
             if let count = skipped[reason] { output.buffer.append(contentsOf: "\(count) left: \(reason.rawValue)\n") }
         }
     }
-
-    private func letters(_ count: Int) -> String { count == 1 ? "1 letter" : "\(count) letters" }
 }

@@ -4,16 +4,16 @@ import Model
 import Worker
 
 /// Names a letter: PARTITION:OFFSET in the dead-letter topic.
-struct LetterPlace: Hashable, CustomStringConvertible {
+package struct LetterPlace: Hashable, CustomStringConvertible {
     var partition: Int32
     var offset: Int64
 
-    init(partition: Int32, offset: Int64) {
+    package init(partition: Int32, offset: Int64) {
         self.partition = partition
         self.offset = offset
     }
 
-    init?(_ text: String) {
+    package init?(_ text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, let partition = Int32(parts[0]), let offset = Int64(parts[1]), partition >= 0,
             offset >= 0
@@ -21,17 +21,17 @@ struct LetterPlace: Hashable, CustomStringConvertible {
         self.init(partition: partition, offset: offset)
     }
 
-    var description: String { "\(partition):\(offset)" }
+    package var description: String { "\(partition):\(offset)" }
 }
 
 /// A record as it lies in a topic.
-struct KeptRecord {
+package struct KeptRecord {
     var timestamp: Int64?
     var key: [UInt8]?
     var value: [UInt8]?
     var headers: [RecordHeader]
 
-    init(_ raw: RawRecord, headers: [RecordHeader]) {
+    package init(_ raw: RawRecord, headers: [RecordHeader]) {
         timestamp = raw.timestamp
         key = raw.key.map { [UInt8]($0) }
         value = raw.value.map { [UInt8]($0) }
@@ -47,7 +47,7 @@ struct KeptRecord {
     func error(_ name: String) -> String? { header(DeadLetter.headerPrefix + name) }
 }
 
-struct Letter {
+package struct Letter {
     var place: LetterPlace
     var record: KeptRecord
     /// Where the rejected record was read.
@@ -57,7 +57,7 @@ struct Letter {
     var isReplayed: Bool
 
     /// nil if the record is no letter of rfmd.
-    init?(_ record: KeptRecord, at place: LetterPlace, isReplayed: Bool) {
+    package init?(_ record: KeptRecord, at place: LetterPlace, isReplayed: Bool) {
         guard record.error("reason") != nil, let topic = record.error("topic"),
             let partition = record.error("partition").flatMap({ Int32($0) }),
             let offset = record.error("offset").flatMap({ Int64($0) })
@@ -69,7 +69,7 @@ struct Letter {
         self.offset = offset
     }
 
-    var reason: String { record.error("reason") ?? "" }
+    package var reason: String { record.error("reason") ?? "" }
     var message: String { record.error("exception.message") ?? "" }
     /// Of the rejected record; nil if it had none.
     var timestamp: Int64? { record.error("timestamp").flatMap { Int64($0) } }

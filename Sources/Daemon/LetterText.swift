@@ -3,27 +3,38 @@ import Codec
 import Model
 import Worker
 
-enum LetterText {
+package enum LetterText {
     /// One line of `list`.
-    static func appendLine(_ letter: Letter, to buffer: ByteBuffer) {
+    package static func appendLine(_ letter: Letter, to buffer: ByteBuffer) {
         let place = pad("\(letter.place)", 12)
         let time = letter.timestamp.map { CivilTime.text($0) } ?? "-"
-        let source = pad("\(letter.source)@\(letter.offset)", 32)
+        let source = pad(escaped("\(letter.source)@\(letter.offset)"), 32)
         let mark = (letter.isTruncated ? " (cut short)" : "") + (letter.isReplayed ? " (replayed)" : "")
         buffer.append(
             contentsOf:
                 "\(place) \(pad(time, 24)) \(source) \(escaped(letter.reason)): \(escaped(letter.message))\(mark)\n")
     }
 
+    /// The last line of `list`: how many letters there are of each reason.
+    package static func appendTotals(_ counts: [String: Int], replayed: Int, to buffer: ByteBuffer) {
+        let reasons = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.value) \(escaped($0.key))" }
+        let total = counts.values.reduce(0, +)
+        buffer.append(
+            contentsOf:
+                "\(letters(total))\(total == 0 ? "" : ": " + reasons.joined(separator: ", ")); \(replayed) replayed\n")
+    }
+
+    static func letters(_ count: Int) -> String { count == 1 ? "1 letter" : "\(count) letters" }
+
     private static func pad(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(0, width - text.count))
     }
 
     /// Everything of one letter.
-    static func appendWhole(_ letter: Letter, to buffer: ByteBuffer) {
+    package static func appendWhole(_ letter: Letter, to buffer: ByteBuffer) {
         func line(_ name: String, _ value: String) { buffer.append(contentsOf: "\(pad(name, 10)) \(value)\n") }
         line("letter", "\(letter.place)\(letter.isReplayed ? " (replayed)" : "")")
-        line("record", "\(letter.source)@\(letter.offset)")
+        line("record", escaped("\(letter.source)@\(letter.offset)"))
         line("time", letter.timestamp.map { CivilTime.text($0) } ?? "-")
         line("reason", "\(escaped(letter.reason)): \(escaped(letter.message))")
         if letter.isTruncated { line("truncated", "the value is a note; the record itself may still be in its input") }
@@ -36,7 +47,7 @@ enum LetterText {
     }
 
     /// `whole`: with headers and value.
-    static func appendJSON(_ letter: Letter, whole: Bool, to buffer: ByteBuffer) {
+    package static func appendJSON(_ letter: Letter, whole: Bool, to buffer: ByteBuffer) {
         buffer.append(contentsOf: "{\"letter\":\"\(letter.place)\",\"topic\":")
         buffer.appendJSON(letter.source.topic)
         buffer.append(
