@@ -1,6 +1,7 @@
 // Limits of exact arithmetic, and rfmd's own exponential and logarithm against the C library's.
 import Foundation
 import Model
+import SlowRules
 import TestSupport
 import Testing
 

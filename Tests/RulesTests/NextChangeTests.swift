@@ -1,6 +1,7 @@
 // Rules against a second implementation, and the promise that makes silence an event: nothing changes before the predicted
 // instant, and the change is there at the predicted millisecond.
 import Model
+import SlowRules
 import TestSupport
 import Testing
 

@@ -1,13 +1,8 @@
 // How a rule is read: precedence, and that every mistake is told with its place and what was expected.
 import Model
 import Rules
+import SlowRules
 import Testing
-
-func scope() -> RuleScope {
-    RuleScope(
-        halfLives: [7 * 86_400_000, 28 * 86_400_000], currencyExponent: 2,
-        ladders: [("tier", ["high_value", "potential", "lost", "ordinary"])], laterLadders: ["lifecycle"])
-}
 
 func problem(_ rule: String) -> RuleProblem? {
     var scope = scope()

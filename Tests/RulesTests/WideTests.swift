@@ -1,5 +1,6 @@
 // Numbers beyond Int128: rules that are accepted whatever their size (docs/rules.md), against the second implementation.
 import Model
+import SlowRules
 import TestSupport
 import Testing
 

@@ -2,34 +2,39 @@
 import Foundation
 import Model
 
-@testable import Rules
+import Rules
 
-struct Customer {
-    struct Order {
-        var time: Int64
+package struct Customer {
+    package struct Order {
+        package var time: Int64
         /// Minor units.
-        var amount: Int64
+        package var amount: Int64
+
+        package init(time: Int64, amount: Int64) {
+            self.time = time
+            self.amount = amount
+        }
     }
 
-    var zone: ZoneTable
-    var orders: [Order] = []
+    package var zone: ZoneTable
+    package var orders: [Order] = []
     /// Instants at which his clicks count.
-    var clicks: [Int64] = []
-    var lastEvent: Int64 = 0
+    package var clicks: [Int64] = []
+    package var lastEvent: Int64 = 0
     /// Text of the rung of the ladder `tier`.
-    var tier = "ordinary"
+    package var tier = "ordinary"
 
-    init(zone: ZoneTable) { self.zone = zone }
+    package init(zone: ZoneTable) { self.zone = zone }
 
-    func inside(_ days: Int, at instant: Int64) -> [Order] {
+    package func inside(_ days: Int, at instant: Int64) -> [Order] {
         orders.filter { zone.day(of: instant) - zone.day(of: $0.time) < Int64(days) }
     }
 
-    var first: Int64? { orders.map(\.time).min() }
-    var last: Int64? { orders.map(\.time).max() }
+    package var first: Int64? { orders.map(\.time).min() }
+    package var last: Int64? { orders.map(\.time).max() }
 
     /// Sum of 2^(-age/h).
-    func activity(_ halfLife: Int64, at instant: Int64) -> Double {
+    package func activity(_ halfLife: Int64, at instant: Int64) -> Double {
         clicks.reduce(0) { $0 + pow(2, -Double(instant - $1) / Double(halfLife)) }
     }
 
@@ -44,7 +49,7 @@ struct Customer {
     }
 
     /// Fills what the engine would fill.
-    func withFeatures(at instant: Int64, scope: RuleScope, _ body: (Features, RuleConstants) -> Void) {
+    package func withFeatures(at instant: Int64, scope: RuleScope, _ body: (Features, RuleConstants) -> Void) {
         let windows = UnsafeMutablePointer<WindowValues>.allocate(capacity: Limits.windows)
         windows.initialize(repeating: WindowValues(lastDayOutside: .max), count: Limits.windows)
         let texts = UnsafeMutablePointer<Int32>.allocate(capacity: Limits.ladders)

@@ -2,17 +2,17 @@
 import Model
 import TestSupport
 
-struct RuleGenerator {
-    enum Kind: CaseIterable { case number, money, duration }
+package struct RuleGenerator {
+    package enum Kind: CaseIterable { case number, money, duration }
 
-    static let rungs = ["high_value", "potential", "lost", "ordinary"]
+    package static let rungs = ["high_value", "potential", "lost", "ordinary"]
     private static let windows = [1, 30, 90, 365]
     private static let day: Int64 = 86_400_000
-    var random: RandomSource
+    package var random: RandomSource
 
-    init(seed: UInt64) { random = RandomSource(seed: seed) }
+    package init(seed: UInt64) { random = RandomSource(seed: seed) }
 
-    mutating func condition(depth: Int = 3) -> Rule {
+    package mutating func condition(depth: Int = 3) -> Rule {
         switch depth == 0 ? 0 : random.int(0...7) {
         case 5: .and(condition(depth: depth - 1), condition(depth: depth - 1))
         case 6: .or(condition(depth: depth - 1), condition(depth: depth - 1))
@@ -128,7 +128,7 @@ struct RuleGenerator {
     }
 
     /// A customer at `now`: up to five orders, up to six clicks, most near the edges of days and windows.
-    mutating func customer(zone: ZoneTable, now: Int64, largest: Int64 = 30_000) -> Customer {
+    package mutating func customer(zone: ZoneTable, now: Int64, largest: Int64 = 30_000) -> Customer {
         var customer = Customer(zone: zone)
         customer.tier = random.pick(RuleGenerator.rungs)
         for _ in 0..<random.pick([0, 1, 1, 2, 3, 5]) {

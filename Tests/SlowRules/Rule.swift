@@ -2,7 +2,7 @@
 import Foundation
 import Model
 
-indirect enum Rule: Sendable {
+package indirect enum Rule: Sendable {
     case number(String, Rational)
     /// A literal number that stands where money is wanted.
     case money(String, Rational)
@@ -37,7 +37,7 @@ extension Rule {
     private func text(atLeast strength: Int) -> String { self.strength < strength ? "(\(text))" : text }
 
     /// With as few parentheses as the precedence allows, so that reading it depends on the precedence.
-    var text: String {
+    package var text: String {
         switch self {
         case .number(let text, _), .money(let text, _), .duration(let text, _): text
         case .feature(let name, let window): window.map { "\(name)(\($0)d)" } ?? name
@@ -96,16 +96,16 @@ extension Rule {
 // MARK: What it is worth
 
 /// What a condition is worth; `close` where a decaying feature is so near its bound that a millisecond decides.
-enum Truth: Equatable {
+package enum Truth: Equatable {
     case yes, no, close
 
-    static prefix func ! (truth: Truth) -> Truth { truth == .yes ? .no : truth == .no ? .yes : .close }
-    static func && (a: Truth, b: Truth) -> Truth { a == .no || b == .no ? .no : a == .yes && b == .yes ? .yes : .close }
-    static func || (a: Truth, b: Truth) -> Truth { !(!a && !b) }
+    package static prefix func ! (truth: Truth) -> Truth { truth == .yes ? .no : truth == .no ? .yes : .close }
+    package static func && (a: Truth, b: Truth) -> Truth { a == .no || b == .no ? .no : a == .yes && b == .yes ? .yes : .close }
+    package static func || (a: Truth, b: Truth) -> Truth { !(!a && !b) }
 }
 
 extension Rule {
-    func holds(_ customer: Customer, at instant: Int64) -> Truth {
+    package func holds(_ customer: Customer, at instant: Int64) -> Truth {
         do { return try holds(customer, at: instant, as: Rational.self) } catch {
             do { return try holds(customer, at: instant, as: LongRational.self) } catch {
                 preconditionFailure("no number is too large")
@@ -156,7 +156,7 @@ extension Rule {
         return holds(symbol, a < b ? -1 : 1) ? .yes : .no
     }
 
-    var decays: Bool {
+    package var decays: Bool {
         switch self {
         case .feature(let name, _): name.hasPrefix("activity")
         case .negate(let inner): inner.decays
@@ -166,7 +166,7 @@ extension Rule {
     }
 
     /// nil: absent.
-    func exact<Exact: Number>(_ customer: Customer, at instant: Int64) throws(Rational.TooLarge) -> Exact? {
+    package func exact<Exact: Number>(_ customer: Customer, at instant: Int64) throws(Rational.TooLarge) -> Exact? {
         switch self {
         case .number(_, let value): return Exact(value.numerator, value.denominator)
         case .money(_, let value): return Exact(value.numerator * 100, value.denominator)

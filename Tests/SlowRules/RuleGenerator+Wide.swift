@@ -4,7 +4,7 @@ import TestSupport
 
 extension RuleGenerator {
     /// One comparison, at most one side of which changes with time.
-    mutating func wideComparison() -> Rule {
+    package mutating func wideComparison() -> Rule {
         let kind = random.pick(Kind.allCases)
         let symbol = random.pick(["<", "<=", ">", ">=", "==", "!="])
         if kind == .money { return .compare(symbol, wide(.money), wide(.money)) }

@@ -2,13 +2,13 @@
 // enough to try very many.
 
 /// A rational in Int128, reduced after every step; it says so when it can go no further.
-struct Rational: Equatable, Sendable, Number {
-    struct TooLarge: Error {}
+package struct Rational: Equatable, Sendable, Number {
+    package struct TooLarge: Error {}
 
-    let numerator: Int128
-    let denominator: Int128
+    package let numerator: Int128
+    package let denominator: Int128
 
-    init(_ numerator: Int128, _ denominator: Int128) {
+    package init(_ numerator: Int128, _ denominator: Int128) {
         var (a, b) = (numerator.magnitude, denominator.magnitude)
         while b != 0 { (a, b) = (b, a % b) }
         let divisor = Int128(a) * (denominator < 0 ? -1 : 1)
@@ -22,33 +22,33 @@ struct Rational: Equatable, Sendable, Number {
         return value
     }
 
-    static func add(_ a: Rational, _ b: Rational, sign: Int128) throws(TooLarge) -> Rational {
+    package static func add(_ a: Rational, _ b: Rational, sign: Int128) throws(TooLarge) -> Rational {
         let left = try product(a.numerator, b.denominator)
         let (sum, overflow) = left.addingReportingOverflow(sign * (try product(b.numerator, a.denominator)))
         if overflow { throw TooLarge() }
         return Rational(sum, try product(a.denominator, b.denominator))
     }
 
-    static func multiply(_ a: Rational, _ b: Rational) throws(TooLarge) -> Rational {
+    package static func multiply(_ a: Rational, _ b: Rational) throws(TooLarge) -> Rational {
         Rational(try product(a.numerator, b.numerator), try product(a.denominator, b.denominator))
     }
 
-    static func divide(_ a: Rational, _ b: Rational) throws(TooLarge) -> Rational? {
+    package static func divide(_ a: Rational, _ b: Rational) throws(TooLarge) -> Rational? {
         if b.numerator == 0 { return nil }
         return Rational(try product(a.numerator, b.denominator), try product(a.denominator, b.numerator))
     }
 
-    static func compare(_ a: Rational, _ b: Rational) throws(TooLarge) -> Int {
+    package static func compare(_ a: Rational, _ b: Rational) throws(TooLarge) -> Int {
         Int((try add(a, b, sign: -1)).numerator.signum())
     }
 
-    var negated: Rational { Rational(-numerator, denominator) }
+    package var negated: Rational { Rational(-numerator, denominator) }
 
-    var double: Double { Double(numerator) / Double(denominator) }
+    package var double: Double { Double(numerator) / Double(denominator) }
 }
 
 /// What rules are walked with.
-protocol Number {
+package protocol Number {
     init(_ numerator: Int128, _ denominator: Int128)
     static func add(_ a: Self, _ b: Self, sign: Int128) throws(Rational.TooLarge) -> Self
     static func multiply(_ a: Self, _ b: Self) throws(Rational.TooLarge) -> Self
@@ -61,21 +61,21 @@ protocol Number {
 }
 
 extension Number {
-    init(_ whole: Int128) { self.init(whole, 1) }
+    package init(_ whole: Int128) { self.init(whole, 1) }
 }
 
 /// Decimal digits, four to a place, the lowest first; and a sign.
-struct Digits: Equatable {
-    var places: [Int]
-    var isNegative: Bool
+package struct Digits: Equatable {
+    package var places: [Int]
+    package var isNegative: Bool
 
-    init(_ places: [Int], isNegative: Bool) {
+    package init(_ places: [Int], isNegative: Bool) {
         self.places = places
         while self.places.last == 0 { self.places.removeLast() }
         self.isNegative = isNegative && !self.places.isEmpty
     }
 
-    init(_ value: Int128) {
+    package init(_ value: Int128) {
         var (places, rest) = ([Int](), value.magnitude)
         while rest > 0 {
             places.append(Int(rest % 10_000))
@@ -84,15 +84,15 @@ struct Digits: Equatable {
         self.init(places, isNegative: value < 0)
     }
 
-    static prefix func - (value: Digits) -> Digits { Digits(value.places, isNegative: !value.isNegative) }
+    package static prefix func - (value: Digits) -> Digits { Digits(value.places, isNegative: !value.isNegative) }
 
-    static func * (a: Digits, b: Digits) -> Digits {
+    package static func * (a: Digits, b: Digits) -> Digits {
         var places = [Int](repeating: 0, count: a.places.count + b.places.count + 1)
         for i in a.places.indices { for j in b.places.indices { places[i + j] += a.places[i] * b.places[j] } }
         return Digits(carried(places), isNegative: a.isNegative != b.isNegative)
     }
 
-    static func + (a: Digits, b: Digits) -> Digits {
+    package static func + (a: Digits, b: Digits) -> Digits {
         let count = max(a.places.count, b.places.count) + 1
         func signed(_ value: Digits, _ index: Int) -> Int {
             index < value.places.count ? (value.isNegative ? -1 : 1) * value.places[index] : 0
@@ -115,46 +115,46 @@ struct Digits: Equatable {
     }
 
     /// The five highest places and how many stand below them.
-    var highest: (value: Double, below: Int) {
+    package var highest: (value: Double, below: Int) {
         let top = places.suffix(5)
         return (top.reversed().reduce(0.0) { $0 * 10_000 + Double($1) }, places.count - top.count)
     }
 }
 
 /// A rational of any size, never reduced.
-struct LongRational: Number {
-    var numerator: Digits
+package struct LongRational: Number {
+    package var numerator: Digits
     /// Positive.
-    var denominator: Digits
+    package var denominator: Digits
 
-    init(_ numerator: Digits, _ denominator: Digits) {
+    package init(_ numerator: Digits, _ denominator: Digits) {
         self.numerator = denominator.isNegative ? -numerator : numerator
         self.denominator = denominator.isNegative ? -denominator : denominator
     }
 
-    init(_ numerator: Int128, _ denominator: Int128) { self.init(Digits(numerator), Digits(denominator)) }
+    package init(_ numerator: Int128, _ denominator: Int128) { self.init(Digits(numerator), Digits(denominator)) }
 
-    static func add(_ a: LongRational, _ b: LongRational, sign: Int128) -> LongRational {
+    package static func add(_ a: LongRational, _ b: LongRational, sign: Int128) -> LongRational {
         let right = b.numerator * a.denominator
         return LongRational(a.numerator * b.denominator + (sign < 0 ? -right : right), a.denominator * b.denominator)
     }
 
-    static func multiply(_ a: LongRational, _ b: LongRational) -> LongRational {
+    package static func multiply(_ a: LongRational, _ b: LongRational) -> LongRational {
         LongRational(a.numerator * b.numerator, a.denominator * b.denominator)
     }
 
-    static func divide(_ a: LongRational, _ b: LongRational) -> LongRational? {
+    package static func divide(_ a: LongRational, _ b: LongRational) -> LongRational? {
         b.numerator.places.isEmpty ? nil : LongRational(a.numerator * b.denominator, a.denominator * b.numerator)
     }
 
-    static func compare(_ a: LongRational, _ b: LongRational) -> Int {
+    package static func compare(_ a: LongRational, _ b: LongRational) -> Int {
         let difference = add(a, b, sign: -1).numerator
         return difference.places.isEmpty ? 0 : difference.isNegative ? -1 : 1
     }
 
-    var negated: LongRational { LongRational(-numerator, denominator) }
+    package var negated: LongRational { LongRational(-numerator, denominator) }
 
-    var double: Double {
+    package var double: Double {
         let (above, below) = (numerator.highest, denominator.highest)
         var value = above.value / below.value
         for _ in 0..<abs(above.below - below.below) { value *= above.below > below.below ? 1e4 : 1e-4 }
