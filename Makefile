@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY ?= .build/release/rfmd
 
-.PHONY: run build test simulate chaos deps deps-test install uninstall format lint
+.PHONY: run build test simulate chaos fuzz sanitize deps deps-test install uninstall format lint
 
 run: build
 	.build/release/rfmd demo
@@ -36,6 +36,19 @@ chaos: deps-test
 	swift build -c release --product rfmd
 	RFMD_BINARY=$(CURDIR)/.build/release/rfmd RFMD_CHAOS_MINUTES=$(MINUTES) $(if $(SEED),RFMD_TEST_SEED=$(SEED)) \
 	    swift test --no-parallel --disable-xctest --filter nothingIsLostOrDoubledInChaos
+
+# SECONDS of libFuzzer on a TARGET, with the address sanitizer, in a folder of its own (docs/guarantees.md). What it finds is there too.
+SECONDS ?= 60
+FUZZ := .build/fuzz
+fuzz: deps
+	@test -d "Tests/Corpus/$(TARGET)" -a -n "$(TARGET)" || { echo "fuzz what? TARGET=$$(ls -x -w 1000 Tests/Corpus | tr -s ' ' '|')" >&2; exit 1; }
+	swift build -c release --product rfmd-fuzz --scratch-path $(FUZZ) -Xswiftc -sanitize=fuzzer,address -Xswiftc -use-ld=lld \
+	    -Xcc -fsanitize=fuzzer-no-link,address -Xcxx -fsanitize=fuzzer-no-link,address
+	mkdir -p $(FUZZ)/found/$(TARGET) $(FUZZ)/corpus/$(TARGET)
+	$(FUZZ)/release/rfmd-fuzz $(TARGET) --words > $(FUZZ)/$(TARGET).words
+	SWIFT_BACKTRACE=enable=no $(FUZZ)/release/rfmd-fuzz $(TARGET) -max_total_time=$(SECONDS) -rss_limit_mb=3000 -timeout=20 \
+	    -max_len=$$($(FUZZ)/release/rfmd-fuzz $(TARGET) --longest) -dict=$(FUZZ)/$(TARGET).words -print_final_stats=1 \
+	    -artifact_prefix=$(FUZZ)/found/$(TARGET)/ $(FUZZ)/corpus/$(TARGET) Tests/Corpus/$(TARGET)
 
 deps:
 	@$(call packages,$(PACKAGES))

@@ -70,6 +70,21 @@ let package = Package(
         // What the real ports and the simulated ones promise alike.
         .target(
             name: "PortContract", dependencies: ["Model", "Worker"], path: "Tests/PortContract", swiftSettings: strict),
+        // Rules and customers computed the slow, obvious way.
+        .target(
+            name: "SlowRules", dependencies: ["Model", "Rules", "TestSupport"], path: "Tests/SlowRules",
+            swiftSettings: strict),
+        // What holds for bytes of any kind, and what makes them up; `make fuzz` lets libFuzzer do that (docs/guarantees.md).
+        .target(
+            name: "Fuzzing",
+            dependencies: [
+                "Model", "Rules", "Engine", "Codec", "Worker", "SnapshotStore", "Settings", "Options", "Daemon",
+                "SlowRules", "TestSupport",
+            ], path: "Tests/Fuzzing", swiftSettings: strict),
+        .target(name: "CFuzzer", path: "Tests/CFuzzer"),
+        .executableTarget(
+            name: "rfmd-fuzz", dependencies: ["CFuzzer", "Fuzzing"], path: "Tests/rfmd-fuzz", swiftSettings: strict),
+        tests("FuzzingTests", ["Fuzzing", "TestSupport"]),
         tests("ModelTests", ["Model"]),
         tests(
             "SnapshotStoreTests",
@@ -78,7 +93,7 @@ let package = Package(
         tests("SystemdTests", ["TestSupport"]),
         tests("DemoTests", ["CRDKafka", "Demo", "TestSupport"]),
         tests("SchemaTests", ["Codec", "TestSupport"]),
-        tests("RulesTests", ["Rules", "Model", "TestSupport"]),
+        tests("RulesTests", ["Rules", "Model", "SlowRules", "TestSupport"]),
         tests("EngineTests", ["Engine", "Rules", "Model", "TestSupport"]),
         tests("CodecTests", ["Codec", "Rules", "Model", "TestSupport"]),
         tests("SettingsTests", ["CRDKafka", "Settings", "Daemon", "Codec", "Rules", "Model", "TestSupport"]),
