@@ -62,7 +62,7 @@ final class WorkerRun {
         partition = TopicPartition(topic: MemoryCluster.input, partition: Int32(number))
         worker = Worker(
             WorkerOptions(
-                number: number, group: "bench", topics: MemoryCluster.outputs, format: .structured,
+                number: number, group: "bench", partitions: 2, topics: MemoryCluster.outputs, format: .structured,
                 source: "/rfmd/bench/bench", version: WorkerRun.version, emitFrom: .min, snapshotEvery: snapshotEvery,
                 snapshotsKept: 1, rebuilds: false),
             WorkerPorts(

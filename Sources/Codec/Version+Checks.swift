@@ -18,7 +18,8 @@ extension Version {
             (0...Version.mostCurrencyDigits).contains(money.exponent)
         else { return false }
         for rate in money.rates.values {
-            guard rate.rate.coefficient > 0, (-Version.mostRateDigits...Version.mostRateDigits).contains(rate.rate.scale),
+            guard rate.rate.coefficient > 0,
+                (-Version.mostRateDigits...Version.mostRateDigits).contains(rate.rate.scale),
                 (0...Version.mostCurrencyDigits).contains(rate.exponent)
             else { return false }
         }

@@ -33,7 +33,7 @@ struct DeadlineWheel {
     var bytes: Int { links.bytes }
 
     /// True for an instant that a customer can be filed under.
-    static func holds(_ instant: Int64) -> Bool { instant >= origin && instant - origin < 1 << Int64(6 * levels) }
+    static func holds(_ instant: Int64) -> Bool { instant >= origin && instant < origin + 1 << Int64(6 * levels) }
 
     func deallocate() {
         links.deallocate()

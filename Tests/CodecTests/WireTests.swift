@@ -60,11 +60,12 @@ import Testing
     @Test(arguments: [("b", "a"), ("a", "a")])
     func otherFormsOfAJournalRecordAreNone(first: String, second: String) throws {
         var record = JournalRecord(
-            genesis: Genesis(id: .zero, at: 0, emitFrom: 0, starts: ["a": 0, "b": 0]), shard: 0, batch: 0, slices: [],
+            genesis: Genesis(id: .zero, group: "", at: 0, emitFrom: 0, starts: ["a": 0, "b": 0]), shard: 0, batch: 0,
+            slices: [],
             positions: [:], version: .zero, clock: nil, effects: .zero)
         var bytes = record.seal(after: .zero)
-        // Behind format, id, two instants and the number of topics: length, name and offset of each.
-        let place = 1 + 16 + 8 + 8 + 4
+        // Behind format, id, group, two instants and the number of topics: length, name and offset of each.
+        let place = 1 + 16 + 4 + 8 + 8 + 4
         try #require(bytes[place + 4] == 0x61 && bytes[place + 17] == 0x62)
         (bytes[place + 4], bytes[place + 17]) = (Array(first.utf8)[0], Array(second.utf8)[0])
         #expect(bytes.withUnsafeBytes { JournalRecord($0) } == nil)

@@ -8,13 +8,18 @@ extension FuzzTarget {
     static let configuration = FuzzTarget(
         "configuration",
         words: [
-            "kafka: { bootstrap: \"localhost:9092\" }\n", "inputs:\n", "  - { topic: shop.events }\n", "topic:", "format:", "mapped",
-            "cloudevents", "segment", "debezium", "kind:", "fields:", "at:", "value:", "unit:", "ms", "/a~1b", "/", "~2",
-            "same_order: add", "click_dedup: 10m", "time:", "zone:", "clock: event", "max_future:", "money:", "currency:",
+            "kafka: { bootstrap: \"localhost:9092\" }\n", "inputs:\n", "  - { topic: shop.events }\n", "topic:",
+            "format:", "mapped",
+            "cloudevents", "segment", "debezium", "kind:", "fields:", "at:", "value:", "unit:", "ms", "/a~1b", "/",
+            "~2",
+            "same_order: add", "click_dedup: 10m", "time:", "zone:", "clock: event", "max_future:", "money:",
+            "currency:",
             "rates:", "USD:", "\"7.10\"", "preset: none", "ladders:", "name:", "rungs:", "when:", "label:", "warnings:",
-            "severity: high", "cooldown: 7d", "recency >= 90", "activity:", "half_lives: [7d, 28d]", "outputs:", "topics:",
+            "severity: high", "cooldown: 7d", "recency >= 90", "activity:", "half_lives: [7d, 28d]", "outputs:",
+            "topics:",
             "snapshots:", "folder:", "every:", "keep:", "workers: 2", "emit_from: earliest", "instance:", "properties:",
-            "${HOME:-x}", "$$", "|\n", ">-\n", "\u{FEFF}", "\u{85}", "\u{2028}", "- ", ": ", "\n", "  ", "\"", "'", "&a", "*a",
+            "${HOME:-x}", "$$", "|\n", ">-\n", "\u{FEFF}", "\u{85}", "\u{2028}", "- ", ": ", "\n", "  ", "\"", "'",
+            "&a", "*a",
             "!!str", "---\n", "...\n", "# ", "%YAML 1.1\n",
         ],
         check: { bytes throws(Finding) in try ConfigurationCheck([UInt8](bytes)).run() })
@@ -27,7 +32,8 @@ private struct ConfigurationCheck {
 
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
-        let text = String(decoding: bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...], as: UTF8.self)
+        let text = String(
+            decoding: bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...], as: UTF8.self)
         var lines = [0]
         var last: Unicode.Scalar?
         for scalar in text.unicodeScalars {

@@ -7,10 +7,13 @@ extension FuzzTarget {
     static let decoder = FuzzTarget(
         "decoder",
         words: [
-            "{\"", "\":\"", "\",\"", "\"}", "\":{\"", "null", "true", "\"type\":", "purchase", "refund", "click", "event_id",
+            "{\"", "\":\"", "\",\"", "\"}", "\":{\"", "null", "true", "\"type\":", "purchase", "refund", "click",
+            "event_id",
             "customer_id", "order_id", "amount", "currency", "occurred_at", "2026-11-23T10:00:00.123Z", "+08:00", "1e3",
-            "-0.00", "999999999999999999", "EUR", "USD", "JPY", "\\u00e9", "\\ud83d\\ude00", "\\ud800", "data", "payload",
-            "after", "op", "Order Completed", "messageId", "userId", "properties", "subject", "time", "1795428000123", "[[",
+            "-0.00", "999999999999999999", "EUR", "USD", "JPY", "\\u00e9", "\\ud83d\\ude00", "\\ud800", "data",
+            "payload",
+            "after", "op", "Order Completed", "messageId", "userId", "properties", "subject", "time", "1795428000123",
+            "[[",
         ], check: { bytes throws(Finding) in try DecoderCheck(bytes).run() })
 }
 
@@ -111,7 +114,8 @@ private struct DecoderCheck {
             } else {
                 try Finding.require(event.kind != .purchase, "a purchase without an amount")
             }
-            return "\(event.kind) \(customer) \(id) \(order) \(event.occurredAt) \(event.amount ?? -1) \(event.isBackfill)"
+            return
+                "\(event.kind) \(customer) \(id) \(order) \(event.occurredAt) \(event.amount ?? -1) \(event.isBackfill)"
         }
     }
 

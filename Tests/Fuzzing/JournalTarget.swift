@@ -45,7 +45,8 @@ private enum JournalCheck {
 
     private static func made(_ choices: inout Choices) -> JournalRecord {
         var genesis = Genesis(
-            id: choices.digest(), at: choices.number(), emitFrom: choices.number(), starts: positions(&choices))
+            id: choices.digest(), group: choices.text(), at: choices.number(), emitFrom: choices.number(),
+            starts: positions(&choices))
         genesis.rebuiltPositions = positions(&choices)
         genesis.rebuiltUpTo = choices.number()
         var slices: [Slice] = []

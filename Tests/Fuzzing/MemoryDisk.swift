@@ -57,7 +57,9 @@ final class MemoryDisk: @unchecked Sendable {
         calls.pread = { [self] descriptor, target, count, offset in
             let bytes = files[open[descriptor] ?? ""] ?? []
             let part = bytes[min(offset, bytes.count)..<min(offset + count, bytes.count)]
-            part.withUnsafeBytes { target.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(target), byteCount: $0.count) }
+            part.withUnsafeBytes {
+                target.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(target), byteCount: $0.count)
+            }
             return part.count
         }
         calls.write = { [self] descriptor, bytes, count in

@@ -32,7 +32,8 @@ struct RuleReader {
     private init(tokens: [String]) { self.tokens = tokens }
 
     private static func tokens(_ text: String) -> [String]? {
-        let pattern = /\s+|[A-Za-z_][A-Za-z0-9_]*|[0-9]+(?:\.[0-9]+)?[A-Za-z_0-9]*|"[^"]*"|'[^']*'|&&|\|\||[=!<>]=|[-<>!+*\/()]/
+        let pattern =
+            /\s+|[A-Za-z_][A-Za-z0-9_]*|[0-9]+(?:\.[0-9]+)?[A-Za-z_0-9]*|"[^"]*"|'[^']*'|&&|\|\||[=!<>]=|[-<>!+*\/()]/
             .matchingSemantics(.unicodeScalar)
         var tokens: [String] = []
         var rest = text[...]
@@ -92,7 +93,8 @@ struct RuleReader {
         var days: Int?
         if at < tokens.count, tokens[at] == "(" {
             at += 1
-            guard case .duration(_, let milliseconds) = try RuleReader.literal(try next()).rule, try next() == ")" else {
+            guard case .duration(_, let milliseconds) = try RuleReader.literal(try next()).rule, try next() == ")"
+            else {
                 throw Unreadable()
             }
             days = Int(milliseconds / 86_400_000)

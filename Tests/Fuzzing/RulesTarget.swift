@@ -10,9 +10,12 @@ extension FuzzTarget {
     static let rules = FuzzTarget(
         "rules",
         words: [
-            "orders(90d)", "spend(30d)", "average_order(7d)", "orders_total", "spend_total", "recency", "idle", "since_order",
-            "typical_gap", "activity(7d)", "activity(28d)", "activity_trend", "tier", "lifecycle", "\"lost\"", "'ordinary'",
-            " && ", " || ", "!", "(", ")", " + ", " - ", " * ", " / ", " < ", " <= ", " > ", " >= ", " == ", " != ", "true",
+            "orders(90d)", "spend(30d)", "average_order(7d)", "orders_total", "spend_total", "recency", "idle",
+            "since_order",
+            "typical_gap", "activity(7d)", "activity(28d)", "activity_trend", "tier", "lifecycle", "\"lost\"",
+            "'ordinary'",
+            " && ", " || ", "!", "(", ")", " + ", " - ", " * ", " / ", " < ", " <= ", " > ", " >= ", " == ", " != ",
+            "true",
             "false", "90d", "36h", "1ms", "52w", "0.5", "100", "999999999999999999", "0.000000000000000001",
         ], longest: 260, check: { bytes throws(Finding) in try RulesCheck(bytes).run() })
 }
@@ -70,8 +73,12 @@ private struct RulesCheck {
         var samples = [now, now + 1, end - 2, end - 1]
         let midnight = CivilTime.floorDivide(now, RulesCheck.day) * RulesCheck.day
         for days in [Int64(1), 2, 7, 14, 30, 89, 90, 91, 365] {
-            samples += customer.zone.offsets.flatMap { [midnight + days * RulesCheck.day - $0 - 1, midnight + days * RulesCheck.day - $0] }
-            samples += customer.orders.flatMap { [$0.time + days * RulesCheck.day, $0.time + days * RulesCheck.day + 1] }
+            samples += customer.zone.offsets.flatMap {
+                [midnight + days * RulesCheck.day - $0 - 1, midnight + days * RulesCheck.day - $0]
+            }
+            samples += customer.orders.flatMap {
+                [$0.time + days * RulesCheck.day, $0.time + days * RulesCheck.day + 1]
+            }
         }
         for _ in 0..<10 { samples.append(random.int64(now...max(now, end - 1))) }
         return samples.filter { $0 >= now && $0 < end }

@@ -35,7 +35,8 @@ struct SnapshotCheck {
 
     func changeOne(_ choices: inout Choices) throws(Finding) {
         let identity = SnapshotIdentity(
-            group: choices.text(), topics: (0..<choices.byte() % 4).map { _ in choices.text() }, shard: choices.number() & .max,
+            group: choices.text(), topics: (0..<choices.byte() % 4).map { _ in choices.text() },
+            shard: choices.number() & .max,
             batch: choices.number(), chain: choices.digest(), journalRecord: [UInt8](choices.piece()))
         let chunks = (0..<choices.byte() % 4).map { _ in [UInt8](choices.piece()) }
         guard let name = disk.publish(identity, chunks, in: vault), let bytes = disk.files[name] else {
@@ -142,7 +143,9 @@ enum SnapshotRepair {
         }
     }
 
-    private static func number<Number: FixedWidthInteger>(_ type: Number.Type, at offset: Int, in file: [UInt8]) -> Number {
+    private static func number<Number: FixedWidthInteger>(_ type: Number.Type, at offset: Int, in file: [UInt8])
+        -> Number
+    {
         (0..<MemoryLayout<Number>.size).reduce(0) { $0 | Number(file[offset + $1]) << (8 * $1) }
     }
 

@@ -45,7 +45,8 @@ struct StateCheck {
         }
         try StateCheck.isModest(engine, bytes.count)
         let written = StateCheck.snapshot(engine)
-        try Finding.require(written.header.bytes.elementsEqual(header), "another header is written: \(written.header.array)")
+        try Finding.require(
+            written.header.bytes.elementsEqual(header), "another header is written: \(written.header.array)")
         try Finding.require(
             written.customers.array == StateCheck.inOrder(customers), "other customers are written than were read")
         let again = StateCheck.engine()

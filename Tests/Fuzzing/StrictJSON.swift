@@ -30,8 +30,9 @@ struct StrictJSON {
 
     private mutating func take(_ word: StaticString) -> Bool {
         let length = word.utf8CodeUnitCount
-        guard bytes.count - at >= length, bytes[at..<at + length].elementsEqual(
-            UnsafeBufferPointer(start: word.utf8Start, count: length))
+        guard bytes.count - at >= length,
+            bytes[at..<at + length].elementsEqual(
+                UnsafeBufferPointer(start: word.utf8Start, count: length))
         else { return false }
         at += length
         return true
@@ -44,12 +45,13 @@ struct StrictJSON {
     /// `depth` is that of what stands inside of it.
     private mutating func value(depth: Int) -> Bool {
         switch peek {
-        case 0x7B: return collection(close: 0x7D, depth: depth) { reader in
-            reader.skipBlanks()
-            guard reader.string() else { return false }
-            reader.skipBlanks()
-            return reader.take(0x3A)
-        }
+        case 0x7B:
+            return collection(close: 0x7D, depth: depth) { reader in
+                reader.skipBlanks()
+                guard reader.string() else { return false }
+                reader.skipBlanks()
+                return reader.take(0x3A)
+            }
         case 0x5B: return collection(close: 0x5D, depth: depth) { _ in true }
         case 0x22: return string()
         case 0x74: return take("true")

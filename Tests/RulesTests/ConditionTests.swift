@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Rules
+@testable import SlowRules
 
 @Suite struct ConditionTests {
     @Test(arguments: [

@@ -1,7 +1,6 @@
 // A customer as plain lists, and what rules see of him computed the slow, obvious way.
 import Foundation
 import Model
-
 import Rules
 
 package struct Customer {

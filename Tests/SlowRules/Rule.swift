@@ -100,7 +100,9 @@ package enum Truth: Equatable {
     case yes, no, close
 
     package static prefix func ! (truth: Truth) -> Truth { truth == .yes ? .no : truth == .no ? .yes : .close }
-    package static func && (a: Truth, b: Truth) -> Truth { a == .no || b == .no ? .no : a == .yes && b == .yes ? .yes : .close }
+    package static func && (a: Truth, b: Truth) -> Truth {
+        a == .no || b == .no ? .no : a == .yes && b == .yes ? .yes : .close
+    }
     package static func || (a: Truth, b: Truth) -> Truth { !(!a && !b) }
 }
 

@@ -9,7 +9,17 @@ private func fail(_ message: String) -> Never {
     exit(64)
 }
 
-private let name = CommandLine.arguments.dropFirst().first ?? ""
+// libFuzzer starts itself again to merge and to minimize, and knows of its own arguments only: the name is in the environment then.
+private let variable = "RFMD_FUZZ_TARGET"
+private var count = CommandLine.argc
+private var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
+if let name = CommandLine.arguments.dropFirst().first, !name.hasPrefix("-") {
+    setenv(variable, name, 1)
+    CommandLine.unsafeArgv[1] = CommandLine.unsafeArgv[0]
+    count -= 1
+    arguments = CommandLine.unsafeArgv + 1
+}
+private let name = getenv(variable).map { String(cString: $0) } ?? ""
 guard let target = FuzzTarget.all.first(where: { $0.name == name }) else {
     fail("'\(name)' is none of \(FuzzTarget.all.map(\.name).joined(separator: ", "))")
 }
@@ -23,9 +33,6 @@ case "--longest":
 default: break
 }
 FuzzEntry.target = target
-// libFuzzer takes the name for its program's.
-private var count = CommandLine.argc - 1
-private var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv + 1
 private let code = cfuzzer_run(&count, &arguments, FuzzEntry.check)
 if code < 0 { fail("built without libFuzzer: use 'make fuzz TARGET=\(name)'") }
 exit(code)
