@@ -97,7 +97,7 @@ let package = Package(
         tests("EngineTests", ["Engine", "Rules", "Model", "TestSupport"]),
         tests("CodecTests", ["Codec", "Rules", "Model", "TestSupport"]),
         tests("SettingsTests", ["CRDKafka", "Settings", "Daemon", "Codec", "Rules", "Model", "TestSupport"]),
-        tests("DaemonTests", ["Daemon", "Model", "Worker", "TestSupport"]),
+        tests("DaemonTests", ["Codec", "Daemon", "Model", "Worker", "TestSupport"]),
         tests("OptionsTests", ["Options", "TestSupport"]),
         tests("TidyTests", ["Daemon", "Settings", "Codec", "Rules", "Model", "TestSupport"]),
         tests("OracleTests", ["TestSupport"]),

@@ -16,6 +16,10 @@ package enum RejectionReason: UInt8, CaseIterable, Sendable {
     case limitCustomers
     case limitEntries
     case limitSpend
+    case limitBytes
+
+    /// Limits of a whole shard: whoever meets one is to be told (`limits` in docs/configuration.md).
+    package static let ofTheState: [RejectionReason] = [.limitCustomers, .limitBytes]
 
     /// Stable: stands in dead letters, logs and summaries.
     package var name: String {
@@ -35,6 +39,7 @@ package enum RejectionReason: UInt8, CaseIterable, Sendable {
         case .limitCustomers: "limit_customers"
         case .limitEntries: "limit_entries"
         case .limitSpend: "limit_spend"
+        case .limitBytes: "limit_bytes"
         }
     }
 
@@ -53,9 +58,10 @@ package enum RejectionReason: UInt8, CaseIterable, Sendable {
         case .customerIDLength: "the customer id is empty or over 255 bytes"
         case .eventIDLength: "an event or order id is empty or over 1024 bytes"
         case .keyMismatch: "the Kafka key is not the customer id"
-        case .limitCustomers: "the shard holds as many customers as it may"
+        case .limitCustomers: "the shard holds as many customers as it may (limits.customers_per_shard)"
         case .limitEntries: "the customer has as many orders and refunds as one may have"
         case .limitSpend: "the customer's total is larger than rfmd counts"
+        case .limitBytes: "the state of the shard is as large as it may be (limits.bytes_per_shard)"
         }
     }
 }

@@ -15,13 +15,15 @@ package struct Version: Sendable, Equatable {
     package var clockMode: ClockMode
     /// ms.
     package var maxFuture: Int64
+    package var limits: StateLimits
     package var money: MoneyRules
     /// One per input topic, in the order of the topics' names.
     package var mappings: [Mapping]
 
     package init(
         engineNumber: UInt32, ladders: [LadderSource], warnings: [WarningSource], halfLives: [Int64], zone: ZoneTable,
-        clockMode: ClockMode, maxFuture: Int64, money: MoneyRules, mappings: [Mapping]
+        clockMode: ClockMode, maxFuture: Int64, limits: StateLimits = StateLimits(), money: MoneyRules,
+        mappings: [Mapping]
     ) {
         self.engineNumber = engineNumber
         self.ladders = ladders
@@ -30,6 +32,7 @@ package struct Version: Sendable, Equatable {
         self.zone = zone
         self.clockMode = clockMode
         self.maxFuture = maxFuture
+        self.limits = limits
         self.money = money
         self.mappings = mappings.sorted { $0.topic.utf8.lexicographicallyPrecedes($1.topic.utf8) }
     }
@@ -44,12 +47,17 @@ package struct Version: Sendable, Equatable {
 
     package static let kind = "rules"
 
-    // MARK: Bytes. Format 1, documented in docs/formats/version.md.
+    // MARK: Bytes, documented in docs/formats/version.md.
+
+    /// Format 2 adds the limits of the configuration. A version that has the program's own keeps format 1, and with it the name that it has
+    /// always had.
+    private var hasOwnLimits: Bool { limits != StateLimits() }
 
     package var encoded: [UInt8] {
         let buffer = ByteBuffer(capacity: 4_096)
-        buffer.append(UInt8(1))
+        buffer.append(UInt8(hasOwnLimits ? 2 : 1))
         buffer.append(engineNumber)
+        if hasOwnLimits { for limit in [limits.customers, limits.bytes ?? 0] { buffer.append(Int64(limit)) } }
         // Limits that decide about records and effects.
         for limit in Version.limits { buffer.append(limit) }
         buffer.append(UInt32(ladders.count))
@@ -96,8 +104,15 @@ package struct Version: Sendable, Equatable {
     package init?(encoded bytes: UnsafeRawBufferPointer) {
         do {
             var reader = ByteReader(bytes)
-            guard try reader.read(UInt8.self) == 1 else { return nil }
+            let format: UInt8 = try reader.read()
+            guard format == 1 || format == 2 else { return nil }
             let engineNumber: UInt32 = try reader.read()
+            var limits = StateLimits()
+            if format == 2 {
+                let (customers, bytes) = (Int(try reader.read(Int64.self)), Int(try reader.read(Int64.self)))
+                guard customers >= 0, bytes >= 0 else { return nil }
+                limits = StateLimits(customers: customers, bytes: bytes == 0 ? nil : bytes)
+            }
             for limit in Version.limits { guard try reader.read(Int64.self) == limit else { return nil } }
             var ladders: [LadderSource] = []
             for _ in 0..<(try reader.read(UInt32.self)) {
@@ -144,7 +159,7 @@ package struct Version: Sendable, Equatable {
             self.init(
                 engineNumber: engineNumber, ladders: ladders, warnings: warnings, halfLives: halfLives,
                 zone: ZoneTable(name: zoneName, transitions: transitions, offsets: offsets), clockMode: clockMode,
-                maxFuture: maxFuture, money: money, mappings: mappings)
+                maxFuture: maxFuture, limits: limits, money: money, mappings: mappings)
             // One version has one form; its digest is that of its bytes.
             guard encoded.elementsEqual(bytes), isPossible else { return nil }
         } catch { return nil }

@@ -67,7 +67,9 @@ package struct Configuration {
             engineNumber: Engine.number, ladders: merged.ladders, warnings: merged.warnings,
             halfLives: settings.halfLives,
             zone: zone, clockMode: settings.time.usesEventClock ? .event : .wall, maxFuture: settings.time.maxFuture,
-            money: money,
+            limits: StateLimits(
+                customers: settings.limits.customersPerShard ?? Limits.customersPerShard,
+                bytes: settings.limits.bytesPerShard), money: money,
             mappings: settings.inputs.map(Configuration.mapping))
         do throws(RulesetProblem) { rules = try version.ruleset() } catch {
             problems.add(Place(line: 1, column: 1), "ladders", "\(error)")

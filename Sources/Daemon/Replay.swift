@@ -67,7 +67,7 @@ struct Replay {
     private init(_ configuration: Configuration, input: Int) {
         self.configuration = configuration
         self.input = input
-        engine = Engine(rules: configuration.rules, key: 0)
+        engine = Engine(rules: configuration.rules, limits: configuration.version.limits, key: 0)
         var version = configuration.version
         version.clockMode = .event
         applier = RecordApplier(engine: engine, version: version)

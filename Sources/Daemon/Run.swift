@@ -63,6 +63,7 @@ struct Run {
             let (topics, cluster) = try prepareTopics(client, outputs, ladders)
             for note in topics.notes { logger.warning(note) }
             client.largestRecord = topics.largestInput
+            tellBudget(partitions: Int(topics.partitions))
             let environment = Service.Environment(
                 client: client, outputs: outputs, cluster: cluster, partitions: topics.partitions,
                 messageBytes: max(topics.largestInput, 1 << 20) + Limits.letterMarginBytes, rebuilds: rebuilds)
@@ -104,6 +105,18 @@ struct Run {
     }
 
     // MARK: Before the workers
+
+    private func tellBudget(partitions: Int) {
+        guard let budget = configuration.version.limits.bytes else { return }
+        let word = MemoryLimit.word(bytesPerShard: budget, partitions: partitions, memory: MemoryLimit.bytes())
+        if word.isTooMuch {
+            logger.warning(
+                "limits.bytes_per_shard does not protect this process: with all partitions its state may be larger than the memory",
+                word.fields)
+        } else {
+            logger.notice("the state is bounded", word.fields)
+        }
+    }
 
     /// Before anything is made in Kafka: a folder that cannot be written is found now.
     private func makeVault(_ instance: String) throws(Stop) -> FileSnapshotVault {

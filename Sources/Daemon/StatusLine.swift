@@ -1,4 +1,5 @@
 // What a daemon says of itself: one line while it runs, and its totals when it stops.
+import Codec
 import Worker
 
 enum StatusLine {
@@ -17,6 +18,10 @@ enum StatusLine {
             + "records \(counts.consumed), events \(totals.events), dead letters \(totals.letters)"
         // What a healthy daemon does not show.
         if totals.recoveries > 0 { line += ", recoveries \(totals.recoveries)" }
+        for reason in RejectionReason.ofTheState where counts[reason] > 0 {
+            let full = workers.flatMap(\.limitsReached).filter { $0.reason == reason }.count
+            line += ", \(reason.name) \(counts[reason]) in \(full) shards"
+        }
         if totals.snapshotWaits > 0 { line += ", waits for a slow snapshot \(totals.snapshotWaits)" }
         return line
     }
@@ -29,6 +34,7 @@ enum StatusLine {
             ("skipped", counts.skipped), ("rejected", counts.rejected), ("refunds_unmatched", counts.unmatchedRefunds),
             ("events", totals.events), ("dead_letters", totals.letters), ("batches", totals.batches),
             ("recoveries", totals.recoveries), ("snapshot_waits", totals.snapshotWaits),
+            ("refused_at_limits", RejectionReason.ofTheState.reduce(0) { $0 + counts[$1] }),
         ].map { ($0.0, String($0.1)) }
     }
 

@@ -51,6 +51,13 @@ struct WorkerLog: WorkerObserver {
         case .rejected(let reasons):
             let counts = reasons.map { ($0.key.name, String($0.value)) }.sorted { $0.0 < $1.0 }
             logger.warning("records were rejected: see the dead-letter topic", [here] + counts)
+        case .limitReached(let reason, let shards):
+            logger.log(
+                .error, "a limit is reached: what would add to these shards goes to the dead-letter topic",
+                [
+                    here, ("limit", reason.name), ("shards", shards.map { String($0) }.joined(separator: ",")),
+                    ("meaning", reason.message),
+                ], id: "limit \(reason.name)")
         case .truncated(let letters):
             logger.error(
                 "dead letters were too large for their topic and were cut short", [here, ("letters", String(letters))])

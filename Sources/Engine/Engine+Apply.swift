@@ -12,7 +12,7 @@ extension Engine {
         if let known = table.find(input.customer, hash: hash) {
             ordinal = known
             let row = table.row(known)
-            if let refusal = refusal(row, at: instant) { return .refused(refusal) }
+            if let refusal = refusal(input, row, at: instant) { return .refused(refusal) }
             clock = instant
             preserve(ordinal)
             catchUpVersion(ordinal, row)
@@ -25,9 +25,11 @@ extension Engine {
             }
             prune(row, at: instant)
         } else {
-            if table.count >= mostCustomers { return .refused(.customers) }
+            if table.count >= limits.customers { return .refused(.customers) }
+            if exceedsBudget(input, nil, at: instant) { return .refused(.bytes) }
             clock = instant
             ordinal = table.add(input.customer, hash: hash)
+            size += StateSize.customer(idLength: input.customer.count)
             wheel.grow(toHold: table.count)
             start(table.row(ordinal), input)
         }
@@ -65,7 +67,9 @@ extension Engine {
 
     /// A refusal leaves no trace, not even a moved clock; so it is found before anything is touched.
     @inline(__always)
-    private func refusal(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Outcome.Refusal? {
+    private func refusal(_ input: EngineInput, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64)
+        -> Outcome.Refusal?
+    {
         if Int(row.pointee.entryCount) + 2 > Limits.entriesPerCustomer
             && survivors(row, at: instant) + 2 > Limits.entriesPerCustomer
         {
@@ -73,22 +77,34 @@ extension Engine {
         }
         if row.pointee.agedCount >= Limits.agedOrders { return .entries }
         // What is inside the longest window is bounded by entries times the largest amount.
-        return row.pointee.agedNet > Limits.spendMinorUnits ? .spend : nil
+        if row.pointee.agedNet > Limits.spendMinorUnits { return .spend }
+        return exceedsBudget(input, row, at: instant) ? .bytes : nil
     }
 
     /// Entries that `prune` would leave at `instant`, warnings aside.
     private func survivors(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Int {
+        var count = 0
+        eachSurvivor(row, at: instant) { if $0.kind != .warning { count += 1 } }
+        return count
+    }
+
+    /// Every entry that `prune` would leave at `instant`.
+    func eachSurvivor(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64, _ body: (Entry) -> Void) {
         let left = leftDay(at: instant)
-        let orders = orderKeys(row, after: left)
-        let entries = store.pointer(row.pointee.entries)
-        return (0..<Int(row.pointee.entryCount)).count { index in
-            let entry = entries[index]
-            switch entry.kind {
-            case .order, .pendingRefund: return entry.day > left
-            case .seen: return entry.day > left || orders.contains(UInt64(bitPattern: entry.value))
-            case .click: return instant - entry.time < entry.value
-            case .warning: return false
-            }
+        // Few are looked up one by one, without an allocation.
+        let orders = row.pointee.entryCount > 64 ? orderKeys(row, after: left) : nil
+        func isKept(_ order: UInt64) -> Bool {
+            orders?.contains(order) ?? find(.order, order, row).map { $0.pointee.day > left } ?? false
+        }
+        for entry in store.entries(of: row) {
+            let survives =
+                switch entry.kind {
+                case .order, .pendingRefund: entry.day > left
+                case .seen: entry.day > left || isKept(UInt64(bitPattern: entry.value))
+                case .click: instant - entry.time < entry.value
+                case .warning: true
+                }
+            if survives { body(entry) }
         }
     }
 
@@ -120,6 +136,7 @@ extension Engine {
         }
         store.pointer(row.pointee.entries)[count] = entry
         row.pointee.entryCount += 1
+        if count & (count - 1) == 0 { size += StateSize.place * max(1, count) }
     }
 
     func remove(_ index: Int, _ row: UnsafeMutablePointer<CustomerRow>) {
@@ -127,6 +144,7 @@ extension Engine {
         let last = Int(row.pointee.entryCount) - 1
         entries[index] = entries[last]
         row.pointee.entryCount -= 1
+        if last & (last - 1) == 0 { size -= StateSize.place * max(1, last) }
         if last == 0 {
             store.release(row.pointee.entries, order: Int(row.pointee.entryOrder))
         } else if last * 4 <= 1 << Int(row.pointee.entryOrder) {
@@ -148,8 +166,17 @@ extension Engine {
             flags: flags)
     }
 
-    private func orderKey(_ input: EngineInput) -> UInt64 {
+    func orderKey(_ input: EngineInput) -> UInt64 {
         rfmd_hash64(input.order.baseAddress, input.order.count, key)
+    }
+
+    /// By which the event itself is known, if anything is kept of it.
+    func eventKey(_ input: EngineInput) -> UInt64 {
+        switch input.kind {
+        case .purchase: eventKey(input, orderKey: orderKey(input), space: 1)
+        case .refund: eventKey(input, orderKey: orderKey(input), space: 2)
+        case .click: rfmd_hash64(input.event.baseAddress, input.event.count, key &+ 3)
+        }
     }
 
     /// `space` keeps lines and refunds apart: a shop may give both events of an order one id. Both halves are spread before they meet:
@@ -176,7 +203,7 @@ extension Engine {
 
     // MARK: Kinds
 
-    private func isInside(_ time: Int64, at instant: Int64) -> Bool {
+    func isInside(_ time: Int64, at instant: Int64) -> Bool {
         rules.constants.zone.day(of: time) > leftDay(at: instant)
     }
 
@@ -188,7 +215,7 @@ extension Engine {
             return .accepted
         }
         let orderKey = orderKey(input)
-        let eventKey = input.addsToOrder ? eventKey(input, orderKey: orderKey, space: 1) : 0
+        let eventKey = input.addsToOrder ? eventKey(input) : 0
         // A line outlives its order, whose day is that of its earliest line.
         if input.addsToOrder && wasSeen(eventKey, row) { return .duplicate }
         if let order = find(.order, orderKey, row) {
@@ -219,7 +246,7 @@ extension Engine {
 
     private func refund(_ input: EngineInput, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Outcome {
         let orderKey = orderKey(input)
-        let eventKey = eventKey(input, orderKey: orderKey, space: 2)
+        let eventKey = eventKey(input)
         let seen = entry(.seen, key: eventKey, time: input.occurredAt, value: Int64(bitPattern: orderKey))
         let wiped: Entry.Flags = input.amount == nil ? .wiped : []
         // Whatever time it names now: what waits, or was netted, is known by its event id.
@@ -239,7 +266,7 @@ extension Engine {
 
     private func click(_ input: EngineInput, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Outcome {
         if input.clickDeduplication > 0 {
-            let eventKey = rfmd_hash64(input.event.baseAddress, input.event.count, key &+ 3)
+            let eventKey = eventKey(input)
             if let earlier = find(.click, eventKey, row) {
                 if instant - earlier.pointee.time < input.clickDeduplication { return .duplicate }
                 earlier.pointee.setTime(instant, zone: rules.constants.zone)

@@ -149,7 +149,7 @@ extension Engine {
             let sweepCursor = Int(try reader.read(UInt32.self))
             let sweepClock: Int64 = try reader.read()
             // One state has one form: what is not used is 0.
-            guard reader.remaining == 0, count <= UInt64(mostCustomers), hasClock <= 1, sweeps <= 1,
+            guard reader.remaining == 0, count <= UInt64(Limits.customersPerShard), hasClock <= 1, sweeps <= 1,
                 fireCursor <= Int(count), sweepCursor <= Int(count), Entry.holds(clock), Entry.holds(sweepClock),
                 hasClock == 1 || clock == 0, sweeps == 1 ? sweepClock <= clock : sweepCursor == 0 && sweepClock == 0
             else { throw DamagedState(reason: "the header of the state is out of range") }
@@ -247,6 +247,7 @@ extension Engine {
             UnsafeMutableRawPointer(store.pointer(row.pointee.entries)).copyMemory(
                 from: bytes.baseAddress!, byteCount: bytes.count)
         }
+        size += StateSize.customer(idLength: id.count) + StateSize.place * StateSize.places(for: Int(entryCount))
         row.pointee.queued = CustomerRow.never
         wheel.file(ordinal, row)
     }

@@ -24,9 +24,11 @@ extension Engine {
         }
     }
 
-    /// Puts `new` in force. Only while `isSettled`, and with rules that `check` accepts.
-    package func install(_ new: Ruleset) {
+    /// Puts `new` in force. Only while `isSettled`, and with rules that `check` accepts. Limits that are lower than what is there
+    /// take nothing away.
+    package func install(_ new: Ruleset, limits: StateLimits) {
         precondition(isSettled, "a version waits until no deadline is left")
+        self.limits = limits
         let old = (rules, names)
         rules = new
         names = RuleNames(new)

@@ -35,7 +35,10 @@ package final class Engine {
     package let emitFrom: Int64
     /// Deadlines at or before it were sent before a rebuild.
     package let rebuiltUpTo: Int64
-    let mostCustomers: Int
+    /// Of the version in force.
+    package internal(set) var limits: StateLimits
+    /// What the state counts against `limits.bytes` (StateSize), carried on with every customer and entry.
+    package internal(set) var size = 0
 
     /// Decisions since they were last taken away (Effect.swift).
     package let effects = ByteBuffer(capacity: 1 << 16)
@@ -68,14 +71,14 @@ package final class Engine {
         var oldNames: RuleNames
     }
 
-    /// `key` and the two instants come from the shard's genesis. `emitFrom` Int64.min mutes nothing. Only a test has other
-    /// `mostCustomers`.
+    /// `rules` and `limits` are those of a version. `key` and the two instants come from the shard's genesis. `emitFrom` Int64.min mutes
+    /// nothing.
     package init(
-        rules: Ruleset, key: UInt64, emitFrom: Int64 = .min, rebuiltUpTo: Int64 = .min,
-        mostCustomers: Int = Limits.customersPerShard
+        rules: Ruleset, limits: StateLimits = StateLimits(), key: UInt64, emitFrom: Int64 = .min,
+        rebuiltUpTo: Int64 = .min
     ) {
-        self.mostCustomers = mostCustomers
         self.rules = rules
+        self.limits = limits
         self.key = key
         self.emitFrom = emitFrom
         self.rebuiltUpTo = rebuiltUpTo

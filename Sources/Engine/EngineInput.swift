@@ -53,5 +53,5 @@ package enum Outcome: Equatable, Sendable {
     /// Nothing was changed.
     case refused(Refusal)
 
-    package enum Refusal: UInt8, Sendable { case customers, entries, spend }
+    package enum Refusal: UInt8, Sendable { case customers, entries, spend, bytes }
 }

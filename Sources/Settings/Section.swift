@@ -151,6 +151,22 @@ struct Section {
         return value
     }
 
+    /// Bytes.
+    mutating func size(_ key: String, in range: ClosedRange<Int>) -> Int? {
+        guard let text = text(key) else { return nil }
+        guard let value = ByteSize.parse(text.value) else {
+            problems.add(text.place, full(key), "expected a size such as 512MiB or 4GiB, found '\(text.value)'")
+            return nil
+        }
+        guard range.contains(value) else {
+            problems.add(
+                text.place, full(key),
+                "must lie between \(ByteSize.text(range.lowerBound)) and \(ByteSize.text(range.upperBound))")
+            return nil
+        }
+        return value
+    }
+
     /// As `text`, and told if `problem` finds something wrong with it.
     mutating func checked(_ key: String, _ problem: (String) -> String?) -> Placed<String>? {
         guard let text = nonEmpty(key) else { return nil }
@@ -175,6 +191,25 @@ struct Section {
             return nil
         }
         return value
+    }
+}
+
+package enum ByteSize {
+    private static let units: [(name: String, shift: Int)] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)]
+
+    /// Bytes of `512MiB`. A number alone is none: it would be taken for another unit.
+    static func parse(_ text: String) -> Int? {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        guard !digits.isEmpty, let count = Int(digits),
+            let unit = units.first(where: { $0.name == text.dropFirst(digits.count) })
+        else { return nil }
+        let (value, overflow) = count.multipliedReportingOverflow(by: 1 << unit.shift)
+        return overflow ? nil : value
+    }
+
+    package static func text(_ bytes: Int) -> String {
+        let unit = units.first { bytes % (1 << $0.shift) == 0 } ?? ("B", 0)
+        return "\(bytes >> unit.shift)\(unit.name)"
     }
 }
 

@@ -15,6 +15,7 @@ package struct Settings: Sendable {
     package var halfLives: [Int64] = [7 * 86_400_000, 28 * 86_400_000]
     package var outputs = OutputSettings()
     package var snapshots = SnapshotSettings()
+    package var limits = LimitSettings()
     package var workers = 1
     package var emitFrom: EmitFrom?
 
@@ -95,6 +96,13 @@ package struct OutputSettings: Sendable {
     /// By key: `tier`, `lifecycle`, the name of a ladder, `warnings`, `dead_letters`, `journal`, `versions`.
     package var topics: [String: Placed<String>] = [:]
     package var format = Format.structured
+}
+
+package struct LimitSettings: Sendable {
+    /// nil: as many as the program counts.
+    package var customersPerShard: Int?
+    /// Bytes; nil: none.
+    package var bytesPerShard: Int?
 }
 
 package struct SnapshotSettings: Sendable {

@@ -91,6 +91,7 @@ package enum SettingsLoader {
         settings.halfLives = halfLives(&root) ?? settings.halfLives
         settings.outputs = outputs(&root)
         settings.snapshots = snapshots(&root)
+        settings.limits = limits(&root)
         settings.workers = root.integer("workers", in: 1...64) ?? 1
         settings.emitFrom = emitFrom(&root)
         root.finish(planned: ["tags", "alerts", "scores", "cut_points", "models", "webhooks", "cockpit", "tests"])
@@ -219,6 +220,15 @@ package enum SettingsLoader {
         snapshots.keep = section.integer("keep", in: 1...100) ?? snapshots.keep
         section.finish()
         return snapshots
+    }
+
+    private static func limits(_ root: inout Section) -> LimitSettings {
+        var limits = LimitSettings()
+        guard var section = root.section("limits") else { return limits }
+        limits.customersPerShard = section.integer("customers_per_shard", in: 1...Limits.customersPerShard)
+        limits.bytesPerShard = section.size("bytes_per_shard", in: 1 << 20...1 << 40)
+        section.finish()
+        return limits
     }
 
     private static func emitFrom(_ root: inout Section) -> Settings.EmitFrom? {

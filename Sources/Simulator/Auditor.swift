@@ -98,6 +98,8 @@ struct Auditor {
             try checkEnd(expected, shards)
             if world.options.isEventClock && world.options.topics.count == 1 && world.statistics.versions == 0
                 && world.statistics.rebuilds == 0 && !shards.contains(where: { hasNewJournal($0.last.shard) })
+                // At a budget of bytes, slices decide whose entries have left when another's record comes (docs/decisions/0017).
+                && !shards.contains(where: { $0.engine.limits.bytes != nil })
             {
                 for shard in shards { try compareUninterrupted(shard) }
             }

@@ -1,4 +1,5 @@
 // What one seed decides before anything happens: the configuration, the bounds, the speed of things, and which faults there are.
+import Model
 import Worker
 
 /// Some of the faults are drawn for each seed, so that runs differ in kind and not only in detail.
@@ -53,6 +54,8 @@ struct Options {
     var messageBytes: Int
     /// Which sets of rules, in the order in which they come into force.
     var rules: [Int]
+    /// Of each set of rules.
+    var limits: [StateLimits]
     var customers: Int
     var records: Int
     var faults: [Fault]
@@ -95,6 +98,13 @@ struct Options {
         transactionMilliseconds = dice.pick([1_500, 4_000])
         messageBytes = dice.pick([1_500, 1 << 20, 1 << 20])
         rules = [dice.int(0...2)]
+        // From dice of their own, so that all else of a seed is as it was without them.
+        let limited = Dice(seed, 7)
+        limits = (0...2).map { _ in
+            guard limited.chance(25) else { return StateLimits() }
+            return StateLimits(
+                customers: limited.pick([2, 6, Limits.customersPerShard]), bytes: limited.pick([nil, 600, 2_000]))
+        }
         customers = dice.pick([2, 5, 12, 30])
         records = dice.pick([20, 40, 80, 160])
         faults = Fault.allCases.filter { _ in dice.chance(35) }

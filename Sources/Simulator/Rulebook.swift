@@ -20,7 +20,8 @@ enum Rulebook {
         return Version(
             engineNumber: Engine.number, ladders: ladders, warnings: warnings,
             halfLives: options.isEventClock ? [7 * day, 28 * day] : [2 * second, 8 * second], zone: .utc,
-            clockMode: options.isEventClock ? .event : .wall, maxFuture: 600 * second, money: money, mappings: mappings)
+            clockMode: options.isEventClock ? .event : .wall, maxFuture: 600 * second, limits: options.limits[number],
+            money: money, mappings: mappings)
     }
 
     private static func days(_ number: Int) -> ([LadderSource], [WarningSource]) {

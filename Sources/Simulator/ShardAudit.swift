@@ -20,7 +20,7 @@ struct ShardAudit {
         self.versions = versions
         let (version, rules) = try ShardAudit.known(genesis.version, versions)
         engine = Engine(
-            rules: rules, key: genesis.genesis.id.low, emitFrom: genesis.genesis.emitFrom,
+            rules: rules, limits: version.limits, key: genesis.genesis.id.low, emitFrom: genesis.genesis.emitFrom,
             rebuiltUpTo: genesis.genesis.rebuiltUpTo)
         applier = RecordApplier(engine: engine, version: version)
         encoder = EventEncoder(source: World.source, rules: rules, version: genesis.version)
@@ -88,7 +88,7 @@ struct ShardAudit {
 
     private mutating func install(_ slice: Slice, next: Slice?, _ record: JournalRecord) throws(Violation) {
         let (new, rules) = try ShardAudit.known(slice.version, versions)
-        engine.install(rules)
+        engine.install(rules, limits: new.limits)
         applier.install(new)
         encoder = EventEncoder(source: World.source, rules: rules, version: slice.version)
         version = slice.version
@@ -197,7 +197,7 @@ struct ShardAudit {
     /// The decisions of one run over all records of one input, as texts from behind the id, by topic and customer.
     func uninterrupted(_ log: PartitionLog) -> [String: [[UInt8]: ArraySlice<Substring>]] {
         guard let (version, rules) = try? ShardAudit.known(last.version, versions) else { return [:] }
-        let engine = Engine(rules: rules, key: 1, emitFrom: last.genesis.emitFrom)
+        let engine = Engine(rules: rules, limits: version.limits, key: 1, emitFrom: last.genesis.emitFrom)
         let applier = RecordApplier(engine: engine, version: version)
         var decisions: [String: [[UInt8]: ArraySlice<Substring>]] = [:]
         var position = 0
@@ -222,11 +222,11 @@ struct ShardAudit {
     static func restore(
         _ identity: SnapshotIdentity, _ record: JournalRecord, _ versions: [Digest: Version], _ vault: any SnapshotVault
     ) -> Result<Engine, SnapshotFailure> {
-        guard let (_, rules) = try? known(record.version, versions) else {
+        guard let (version, rules) = try? known(record.version, versions) else {
             return .failure(.damaged(file: "", reason: "its version is not known"))
         }
         let engine = Engine(
-            rules: rules, key: record.genesis.id.low, emitFrom: record.genesis.emitFrom,
+            rules: rules, limits: version.limits, key: record.genesis.id.low, emitFrom: record.genesis.emitFrom,
             rebuiltUpTo: record.genesis.rebuiltUpTo)
         var hasHeader = false
         do throws(SnapshotFailure) {

@@ -205,6 +205,7 @@ private struct Observer: WorkerObserver, @unchecked Sendable {
         case .connection(let problem): problem ?? "the brokers answer again"
         case .reset(let reason, _): "begins a new life: \(reason)"
         case .rejected(let reasons): "\(reasons.values.reduce(0, +)) records rejected"
+        case .limitReached(let reason, let shards): "\(reason.name) in \(shards.count) shards"
         case .truncated(let letters): "\(letters) letters cut short"
         case .clockJumped(let by): "the clock jumped by \(by) ms"
         case .inputsSilent(let partitions, _): "\(partitions) are silent"

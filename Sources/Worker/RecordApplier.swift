@@ -89,6 +89,7 @@ package final class RecordApplier {
         case .refused(.customers): return .rejected(Rejection(.limitCustomers))
         case .refused(.entries): return .rejected(Rejection(.limitEntries))
         case .refused(.spend): return .rejected(Rejection(.limitSpend))
+        case .refused(.bytes): return .rejected(Rejection(.limitBytes))
         }
     }
 

@@ -24,6 +24,8 @@ package struct RecordCounts: Sendable, Equatable {
 
     package init() {}
 
+    package subscript(reason: RejectionReason) -> UInt64 { reasons[Int(reason.rawValue)] }
+
     package var consumed: UInt64 { accepted + duplicates + skipped + rejected }
 
     package mutating func count(_ disposition: Disposition) {

@@ -106,7 +106,7 @@ extension Shard {
 
     /// Puts a version in force, as a slice of its own. Inputs that it adds begin where `removed` or `starts` says.
     func install(_ known: KnownVersion, slice: Slice) {
-        engine.install(known.rules)
+        engine.install(known.rules, limits: known.version.limits)
         applier.install(known.version)
         (versionBefore, versionDigest) = (versionDigest, known.digest)
         for input in inputs { removed[input.partition.topic] = input }

@@ -343,7 +343,8 @@ struct ShardRecovery {
     {
         let genesis = record.genesis
         let engine = Engine(
-            rules: version.rules, key: genesis.id.low, emitFrom: genesis.emitFrom, rebuiltUpTo: genesis.rebuiltUpTo)
+            rules: version.rules, limits: version.version.limits, key: genesis.id.low, emitFrom: genesis.emitFrom,
+            rebuiltUpTo: genesis.rebuiltUpTo)
         return Shard(
             index: record.shard, genesis: genesis, applier: RecordApplier(engine: engine, version: version.version),
             bounds: options.bounds, versionDigest: version.digest, versionBefore: versionBefore,

@@ -1,4 +1,5 @@
 // What can be read about a worker from outside, published by its thread a few times a second: never the live state itself.
+import Codec
 import Model
 import Synchronization
 
@@ -53,6 +54,13 @@ package struct WorkerStatus: Sendable, Equatable {
     package var counts = RecordCounts()
     package var totals = Totals()
     package var connectionProblem: String?
+    /// Limits of the state at which a record was refused, since the process began.
+    package var limitsReached: Set<LimitReached> = []
+
+    package struct LimitReached: Sendable, Hashable {
+        package var shard: Int32
+        package var reason: RejectionReason
+    }
 
     package init() {}
 }

@@ -22,6 +22,8 @@ package enum WorkerEvent: Sendable, Equatable {
     case reset(reason: String, delay: Int64)
     /// Rejected records since the last such event, by reason.
     case rejected([RejectionReason: UInt64])
+    /// These shards hold as much as they may, and refuse what would add to it: told when it is met first.
+    case limitReached(RejectionReason, shards: [Int32])
     /// Dead letters that had to be cut short.
     case truncated(letters: Int)
     /// The machine's clock jumped by so many ms, and is not believed.

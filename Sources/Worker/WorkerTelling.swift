@@ -44,6 +44,7 @@ struct WorkerTelling {
                 lag: WorkerTelling.lag(active, loop.source), isReplaying: active.shard.isReplaying)
         }
         var fresh = RecordCounts()
+        tellLimits(loop)
         for active in loop.shards {
             fresh.add(active.shard.counts)
             active.shard.counts = RecordCounts()
@@ -53,6 +54,17 @@ struct WorkerTelling {
             $0.counts.add(fresh)
         }
         for (reason, count) in fresh.reasons.enumerated() { told[reason] += count }
+    }
+
+    private func tellLimits(_ loop: WorkerLoop) {
+        for reason in RejectionReason.ofTheState {
+            var met = loop.shards.filter { $0.shard.counts[reason] > 0 }.map(\.shard.index)
+            if met.isEmpty { continue }
+            loop.control.board.update { status in
+                met.removeAll { !status.limitsReached.insert(.init(shard: $0, reason: reason)).inserted }
+            }
+            if !met.isEmpty { loop.observe(.limitReached(reason, shards: met)) }
+        }
     }
 
     /// Records that are not yet committed; nil if it is not known where an input ends.

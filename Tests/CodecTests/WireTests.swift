@@ -98,6 +98,26 @@ import Testing
         _ = try back.ruleset()
     }
 
+    /// A version without limits of its own is named as it was before there were any.
+    @Test(
+        arguments: [
+            (StateLimits(), 1), (StateLimits(customers: 5), 2), (StateLimits(bytes: 1 << 30), 2),
+            (StateLimits(customers: 1, bytes: 1 << 20), 2),
+        ] as [(StateLimits, UInt8)])
+    func limitsAreReadBack(limits: StateLimits, format: UInt8) throws {
+        var version = WireTests.version()
+        version.limits = limits
+        let bytes = version.encoded
+        #expect(bytes[0] == format)
+        let back = try #require(bytes.withUnsafeBytes { Version(encoded: $0) })
+        #expect(back == version && back.digest == version.digest)
+        // One version has one form: format 2 with the limits of format 1 is none.
+        var longer = WireTests.version().encoded
+        longer[0] = 2
+        longer.insert(contentsOf: [0, 0xE1, 0xF5, 0x05] + [UInt8](repeating: 0, count: 12), at: 5)
+        #expect(longer.withUnsafeBytes { Version(encoded: $0) } == nil)
+    }
+
     /// Everything that can change an effect or a rejection is part of the name.
     @Test func everyPartOfAVersionNamesIt() {
         let changes: [(String, (inout Version) -> Void)] = [
@@ -116,6 +136,8 @@ import Testing
             ("topic", { $0.mappings[0].topic = "x" }), ("backfill", { $0.mappings[3].backfillValues = [] }),
             ("skipped", { $0.mappings[1].skippedValues = ["d"] }),
             ("skipped at", { $0.mappings[1].skippedAt = ["/op"] }),
+            ("customers", { $0.limits.customers -= 1 }), ("bytes", { $0.limits.bytes = 1 << 20 }),
+            ("both", { $0.limits = StateLimits(customers: 1 << 20, bytes: 1 << 30) }),
         ]
         var digests: Set<Digest> = [WireTests.version().digest]
         for (name, change) in changes {

@@ -1,4 +1,5 @@
 // What a daemon says of itself while it runs and when it stops.
+import Codec
 import Testing
 
 @testable import Daemon
@@ -31,10 +32,13 @@ import Testing
         troubled.totals.recoveries = 1
         troubled.totals.snapshotWaits = 9
         troubled.shards[0].lag = nil
+        for _ in 0..<3 { troubled.counts.count(.rejected(Rejection(.limitBytes))) }
+        troubled.counts.count(.rejected(Rejection(.notJSON)))
+        troubled.limitsReached = [.init(shard: 0, reason: .limitBytes), .init(shard: 1, reason: .limitBytes)]
         #expect(
             StatusLine.text([troubled])
-                == "running; 2 shards (1 catching up), 100 customers, lag unknown; records 11, events 5, "
-                + "dead letters 2, recoveries 1, waits for a slow snapshot 9")
+                == "running; 2 shards (1 catching up), 100 customers, lag unknown; records 15, events 5, "
+                + "dead letters 2, recoveries 1, limit_bytes 3 in 2 shards, waits for a slow snapshot 9")
         troubled.connectionProblem = "refused"
         #expect(StatusLine.text([worker(), troubled]) == "waiting for a broker: refused")
     }
@@ -43,6 +47,6 @@ import Testing
         let totals = StatusLine.totals([worker(), worker()]).map { "\($0.0)=\($0.1)" }.joined(separator: " ")
         #expect(
             totals == "records=22 accepted=20 duplicates=2 skipped=0 rejected=0 refunds_unmatched=0 events=10 "
-                + "dead_letters=4 batches=8 recoveries=0 snapshot_waits=0")
+                + "dead_letters=4 batches=8 recoveries=0 snapshot_waits=0 refused_at_limits=0")
     }
 }

@@ -59,7 +59,9 @@ extension Engine {
     }
 
     /// A copy made by a snapshot of `limit` bytes a part, whose parts are restored last first.
-    func restored(rules: Ruleset, oldRules: Ruleset? = nil, limit: Int = 200) throws -> Engine {
+    func restored(rules: Ruleset, oldRules: Ruleset? = nil, limits: StateLimits? = nil, limit: Int = 200) throws
+        -> Engine
+    {
         let header = ByteBuffer()
         beginSnapshot(into: header)
         var parts: [[UInt8]] = []
@@ -70,7 +72,8 @@ extension Engine {
             parts.append(part.array)
         }
         endSnapshot()
-        let copy = Engine(rules: rules, key: key, emitFrom: emitFrom, rebuiltUpTo: rebuiltUpTo)
+        let copy = Engine(
+            rules: rules, limits: limits ?? self.limits, key: key, emitFrom: emitFrom, rebuiltUpTo: rebuiltUpTo)
         try copy.restoreHeader(header.bytes, oldRules: oldRules)
         for part in parts.reversed() { try part.withUnsafeBytes { try copy.restoreCustomers($0) } }
         try copy.finishRestore()

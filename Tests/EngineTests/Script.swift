@@ -11,6 +11,7 @@ import TestSupport
 ///     warning NAME SEVERITY COOLDOWN: RULE
 ///     preset                                      the ladders and warnings of four-tier
 ///     forget                                      the rules so far
+///     limits CUSTOMERS|- BYTES|-                  of the next shard or version
 ///     begin [emit_from=T] [rebuilt=T]             a shard with these rules
 ///     version                                     these rules come into force
 ///     purchase CUSTOMER EVENT ORDER T AMOUNT      options: add, mute, rebuild, @T (applied then, not at its own time)
@@ -21,6 +22,7 @@ import TestSupport
 ///     settle                                      ends slices until nothing is due
 ///     restore                                     goes on with a copy from a snapshot
 ///     state CUSTOMER
+///     size                                        what the state counts against its budget
 ///     count on|off                                shows how many changes there were, not each
 ///     distance on|off                             shows with each change of rung the comparisons to the rungs above and below
 final class Script {
@@ -33,6 +35,7 @@ final class Script {
     private var rules: Ruleset?
     private var counts = false
     private var tellsDistance = false
+    private var limits = StateLimits()
 
     /// The script with its answers written anew.
     static func run(_ text: String) throws -> String {
@@ -58,6 +61,7 @@ final class Script {
         case "begin": try begin(words)
         case "count": counts = words[1] == "on"
         case "distance": tellsDistance = words[1] == "on"
+        case "limits": limits = StateLimits(customers: Int(words[1]) ?? Limits.customersPerShard, bytes: Int(words[2]))
         default: return try runEngine(line, words)
         }
         return []
@@ -76,7 +80,9 @@ final class Script {
         }
         let rules = try ruleset()
         self.rules = rules
-        engine = Engine(rules: rules, key: 42, emitFrom: try option("emit_from"), rebuiltUpTo: try option("rebuilt"))
+        engine = Engine(
+            rules: rules, limits: limits, key: 42, emitFrom: try option("emit_from"),
+            rebuiltUpTo: try option("rebuilt"))
     }
 
     private func runEngine(_ line: String, _ words: [String]) throws -> [String] {
@@ -98,13 +104,14 @@ final class Script {
         case "version":
             let new = try ruleset()
             do throws(Engine.VersionRefusal) { try engine.check(new) } catch { return ["refused: \(error)"] }
-            engine.install(new)
+            engine.install(new, limits: limits)
             self.rules = new
         case "restore":
             let before = engine.stateDigest()
             let copy = try engine.restored(rules: rules)
             self.engine = copy
             return copy.stateDigest() == before ? [] : ["the copy differs"]
+        case "size": return ["\(engine.size)"]
         case "state": return [try state(engine, words[1])]
         default: throw Mistake(line: line)
         }

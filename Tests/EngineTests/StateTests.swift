@@ -95,7 +95,7 @@ import Testing
     }
 
     @Test func customersOverTheLimitAreRefusedAndLeaveNoTrace() throws {
-        let engine = Engine(rules: try StateTests.engine().rules, key: 7, mostCustomers: 2)
+        let engine = Engine(rules: try StateTests.engine().rules, limits: StateLimits(customers: 2), key: 7)
         let now: Int64 = 1_770_000_000_000
         for customer in ["c1", "c2"] {
             #expect(StateTests.purchase("o1", at: now, customer: customer).apply(to: engine) == .accepted)

@@ -33,7 +33,7 @@ import Testing
         let told = try told(text)
         #expect(
             told == """
-                f:3:1: error: wokers: there is no such key (did you mean 'workers'?); known here: activity, emit_from, inputs, instance, kafka, ladders, money, outputs, preset, snapshots, time, warnings, workers
+                f:3:1: error: wokers: there is no such key (did you mean 'workers'?); known here: activity, emit_from, inputs, instance, kafka, ladders, limits, money, outputs, preset, snapshots, time, warnings, workers
                     wokers: 1
                     ^
                 f:5:33: error: warnings[0].when: expected a feature, a number, a text or '(', found the end of the rule

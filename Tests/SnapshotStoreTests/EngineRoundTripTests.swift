@@ -134,7 +134,7 @@ import Worker
         let engine = Engine(rules: EngineRoundTripTests.rules, key: seed)
         for slice in story.slices[..<20] { _ = apply(slice, to: engine) }
         while !engine.isSettled { engine.finishSlice(advancingTo: nil) }
-        engine.install(EngineRoundTripTests.laterRules)
+        engine.install(EngineRoundTripTests.laterRules, limits: engine.limits)
         _ = apply(Story.Slice(events: [], advancingTo: nil), to: engine)
         #expect(!engine.isSettled, "the version is meant to be on its way")
         let lost = Engine(rules: EngineRoundTripTests.laterRules, key: seed)

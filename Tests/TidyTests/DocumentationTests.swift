@@ -73,7 +73,7 @@ import Testing
             ("inputs[].", "kafka: { bootstrap: b }\ninputs: [ { topic: t, zzz: 1 } ]\n"),
             ("time.", least + "time: { zzz: 1 }\n"), ("money.", least + "money: { zzz: 1 }\n"),
             ("activity.", least + "activity: { zzz: 1 }\n"), ("outputs.", least + "outputs: { zzz: 1 }\n"),
-            ("snapshots.", least + "snapshots: { zzz: 1 }\n"),
+            ("snapshots.", least + "snapshots: { zzz: 1 }\n"), ("limits.", least + "limits: { zzz: 1 }\n"),
         ]
         var documented = 0
         for (section, text) in sections {

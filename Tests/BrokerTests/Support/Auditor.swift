@@ -191,7 +191,7 @@ private struct ShardAudit {
         self.versions = versions
         let rules = try version.ruleset()
         engine = Engine(
-            rules: rules, key: genesis.genesis.id.low, emitFrom: genesis.genesis.emitFrom,
+            rules: rules, limits: version.limits, key: genesis.genesis.id.low, emitFrom: genesis.genesis.emitFrom,
             rebuiltUpTo: genesis.genesis.rebuiltUpTo)
         applier = RecordApplier(engine: engine, version: version)
         encoder = EventEncoder(source: source, rules: rules, version: genesis.version)
@@ -247,7 +247,7 @@ private struct ShardAudit {
             throw Missing("the version \(slice.version.short) in rfm.versions")
         }
         let rules = try new.ruleset()
-        engine.install(rules)
+        engine.install(rules, limits: new.limits)
         applier.install(new)
         encoder = EventEncoder(source: source, rules: rules, version: slice.version)
         version = slice.version
