@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY ?= .build/release/rfmd
 
-.PHONY: run build test simulate chaos fuzz sanitize deps deps-test install uninstall format lint
+.PHONY: run build test simulate chaos soak fuzz sanitize deps deps-test install uninstall format lint
 
 run: build
 	.build/release/rfmd demo
@@ -49,6 +49,14 @@ fuzz: deps
 	SWIFT_BACKTRACE=enable=no $(FUZZ)/release/rfmd-fuzz $(TARGET) -max_total_time=$(SECONDS) -rss_limit_mb=3000 -timeout=20 \
 	    -max_len=$$($(FUZZ)/release/rfmd-fuzz $(TARGET) --longest) -dict=$(FUZZ)/$(TARGET).words -print_final_stats=1 \
 	    -artifact_prefix=$(FUZZ)/found/$(TARGET)/ $(FUZZ)/corpus/$(TARGET) Tests/Corpus/$(TARGET)
+
+# EVENTS through a daemon and a broker, its memory measured meanwhile; needs KAFKA_HOME (docs/limits.md).
+EVENTS ?= 10000000
+soak: deps-test
+	@test -n "$(KAFKA_HOME)" || { echo "soak needs a broker: set KAFKA_HOME to a Kafka distribution" >&2; exit 1; }
+	swift build -c release --product rfmd
+	RFMD_BINARY=$(CURDIR)/.build/release/rfmd RFMD_SOAK_EVENTS=$(EVENTS) \
+	    swift test --no-parallel --disable-xctest --filter memoryStaysWhatItIsAfterWarmingUp
 
 deps:
 	@$(call packages,$(PACKAGES))

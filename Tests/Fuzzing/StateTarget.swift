@@ -122,7 +122,7 @@ struct StateCheck {
             }
         }
         if engine.isSettled {
-            engine.install(oldRules)
+            engine.install(oldRules, limits: StateLimits())
             engine.finishSlice(advancingTo: nil)
         }
     }

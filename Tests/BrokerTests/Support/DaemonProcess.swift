@@ -28,6 +28,7 @@ final class DaemonProcess {
     }
 
     var log: String { (try? String(contentsOf: logFile, encoding: .utf8)) ?? "" }
+    var pid: pid_t { child.pid }
     var isRunning: Bool { child.process.isRunning }
     var isReady: Bool { manager.messages.contains("READY=1") }
     /// What it said last that it does.
