@@ -53,7 +53,8 @@ let package = Package(
         library("Settings", ["CYAML", "Model"]),
         library("Options", ["CGetopt", "Model"]),
         library("Demo", ["CRDKafka", "Model"]),
-        library("Bench", ["Model", "Rules", "Engine", "Codec", "Worker", "SnapshotStore"]),
+        library(
+            "Bench", ["CRDKafka", "Model", "Rules", "Engine", "Codec", "Worker", "KafkaTransport", "SnapshotStore"]),
         library(
             "Daemon",
             [

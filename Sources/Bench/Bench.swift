@@ -3,12 +3,19 @@
 package struct Bench {
     package enum Part: String, CaseIterable, Sendable {
         case engine, decode, workers, snapshot, restore, deadlines
+        case endToEnd = "end-to-end"
+
+        /// Needs a broker.
+        package var isOfKafka: Bool { self == .endToEnd }
     }
 
     private let customers: Int
     private let events: Int
+    private let bootstrap: String?
 
-    package init(customers: Int, events: Int) {
+    /// Without `bootstrap` what needs a broker starts one from `KAFKA_HOME`.
+    package init(customers: Int, events: Int, bootstrap: String?) {
+        self.bootstrap = bootstrap
         self.customers = customers
         self.events = events
     }
@@ -39,6 +46,8 @@ package struct Bench {
             return try SnapshotBench(customers: customers)
                 .measure(writing: parts.contains(.snapshot), restoring: parts.contains(.restore))
         case .deadlines: return try DeadlineBench(customers: customers).measure()
+        case .endToEnd:
+            return try EndToEndBench(customers: customers, events: events, bootstrap: bootstrap).measure()
         }
     }
 }

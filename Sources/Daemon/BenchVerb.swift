@@ -1,5 +1,6 @@
 // `rfmd bench`: reads what is to be measured, and prints it.
 import Bench
+import Glibc
 import Options
 
 enum BenchVerb {
@@ -17,11 +18,16 @@ enum BenchVerb {
         guard let customers = count(invocation, "customers", fallback: 1_000_000),
             let events = count(invocation, "events", fallback: 4_000_000)
         else { return ExitCode.usage }
-        let bench = Bench(customers: customers, events: events)
+        let bootstrap = invocation.value("bootstrap")
+        if parts.isEmpty {
+            let hasBroker = bootstrap != nil || getenv("KAFKA_HOME") != nil
+            parts = Bench.Part.allCases.filter { hasBroker || !$0.isOfKafka }
+        }
+        let bench = Bench(customers: customers, events: events, bootstrap: bootstrap)
         var figures: [Figure] = []
         let isJSON = invocation.flags.contains("json")
         do throws(Bench.Problem) {
-            try bench.measure(parts.isEmpty ? Bench.Part.allCases : parts) { measured in
+            try bench.measure(parts) { measured in
                 figures += measured
                 // A part takes a while: what is known is told.
                 if !isJSON { printOut(Figure.table(measured)) }

@@ -113,16 +113,18 @@ package enum OptionTable {
         Verb(
             "bench", "measure rfmd on this machine",
             details: """
-                Without an operand everything that needs no broker. engine: decoded events into the engine, one core, and the bytes of
+                Without an operand everything that can be measured. engine: decoded events into the engine, one core, and the bytes of
                 a customer. decode: native records of 200 bytes into events. workers: one whole worker and two, with no broker. snapshot,
                 restore: the longest stop, the memory and the time, under load. deadlines: one for every customer at one instant.
+                end-to-end: the whole daemon beside a raw reader, with the broker of --bootstrap, or one that is started from KAFKA_HOME.
                 Each figure stands beside its ratio to a limit or a peer that was measured in the same run.
                 """,
             options: [
                 Option("customers", "N", fallback: "1000000", help: "how many customers"),
                 Option("events", "N", fallback: "4000000", help: "how many events after each customer has his orders"),
+                Option("bootstrap", "HOST:PORT", help: "measure with this broker (end-to-end)"),
                 Option("json", help: "print figures as JSON"),
-            ], operands: "engine|decode|workers|snapshot|restore|deadlines...", operandCount: 0...6),
+            ], operands: "engine|decode|workers|snapshot|restore|deadlines|end-to-end...", operandCount: 0...7),
         Verb("version", "print the version"),
         Verb("help", "explain a verb", operands: "[VERB]", operandCount: 0...1),
         Verb("man", "print the manual page in roff"),

@@ -1,4 +1,4 @@
-// A folder for snapshots that are of no use to anybody afterwards: of a demo, of a measurement.
+// A folder that is of no use to anybody afterwards: of a demo, of a measurement.
 import Glibc
 import Worker
 
@@ -15,15 +15,24 @@ package final class ScratchFolder {
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    deinit {
-        guard let directory = opendir(path) else { return }
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    deinit { ScratchFolder.remove(path) }
+
+    /// With everything in it; links are not followed.
+    private static func remove(_ path: String) {
+        if let directory = opendir(path) {
+            while let entry = readdir(directory) {
+                let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                }
+                if name == "." || name == ".." { continue }
+                if Int32(entry.pointee.d_type) == DT_DIR {
+                    remove("\(path)/\(name)")
+                } else {
+                    unlink("\(path)/\(name)")
+                }
             }
-            if name != "." && name != ".." { unlink("\(path)/\(name)") }
+            closedir(directory)
         }
-        closedir(directory)
         rmdir(path)
     }
 }

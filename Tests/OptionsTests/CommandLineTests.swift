@@ -131,7 +131,10 @@ private func usage(_ arguments: String...) -> String {
         #expect(try offered("re") == ["replay"])
         #expect(try offered("completion", "") == ["bash", "zsh", "fish"])
         #expect(try offered("help", "r") == ["run", "replay"])
-        #expect(try offered("bench", "") == ["engine", "decode", "workers", "snapshot", "restore", "deadlines"])
+        #expect(
+            try offered("bench", "") == [
+                "engine", "decode", "workers", "snapshot", "restore", "deadlines", "end-to-end",
+            ])
         #expect(try offered("dlq", "") == ["list", "show", "replay"])
         #expect(try offered("run", "") == [])
         #expect(try offered("run", "--") == ["--config", "--rebuild", "--help"])

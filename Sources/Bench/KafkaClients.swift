@@ -1,0 +1,132 @@
+// librdkafka as plain as it can be used: what writes a measurement's input, and the reader that rfmd is compared with.
+import CRDKafka
+import Glibc
+import Worker
+
+/// A client of librdkafka, destroyed with the object.
+final class KafkaClient {
+    let pointer: OpaquePointer
+
+    init(_ kind: rd_kafka_type_t, _ properties: [(String, String)]) throws(BenchFailure) {
+        let configuration: OpaquePointer = rd_kafka_conf_new()
+        var text = [CChar](repeating: 0, count: 512)
+        for (name, value) in properties {
+            guard rd_kafka_conf_set(configuration, name, value, &text, text.count) == RD_KAFKA_CONF_OK else {
+                throw BenchFailure(message: "\(name): \(KafkaClient.string(text))")
+            }
+        }
+        guard let client = rd_kafka_new(kind, configuration, &text, text.count) else {
+            throw BenchFailure(message: KafkaClient.string(text))
+        }
+        pointer = client
+    }
+
+    deinit { rd_kafka_destroy_flags(pointer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE) }
+
+    private static func string(_ text: [CChar]) -> String {
+        String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
+
+enum KafkaLoad {
+    /// Writes records of a workload, each customer's to one partition, and waits until the broker has them.
+    static func write(
+        _ numbers: Range<Int>, of workload: Workload, to topic: String, partitions: Int, _ bootstrap: String,
+        compression: String
+    ) throws(BenchFailure) {
+        let client = try KafkaClient(
+            RD_KAFKA_PRODUCER,
+            [
+                ("bootstrap.servers", bootstrap), ("compression.codec", compression), ("linger.ms", "20"),
+                ("acks", "1"), ("batch.size", "1000000"), ("queue.buffering.max.messages", "500000"),
+            ])
+        let handle: OpaquePointer? = rd_kafka_topic_new(client.pointer, topic, nil)
+        defer { rd_kafka_topic_destroy(handle) }
+        let writer = RecordWriter()
+        let record = UnsafeMutableRawPointer.allocate(byteCount: Workload.recordBytes, alignment: 64)
+        defer { record.deallocate() }
+        for number in numbers {
+            let event = workload.event(number)
+            writer.write(event, number: number, to: record)
+            while true {
+                let error = rfmd_produce_to(
+                    client.pointer, handle, Int32(event.customer % partitions),
+                    record + RecordWriter.idRange.lowerBound, Workload.idBytes, record, Workload.recordBytes, nil, 0,
+                    nil)
+                if error == RD_KAFKA_RESP_ERR_NO_ERROR { break }
+                guard error == RD_KAFKA_RESP_ERR__QUEUE_FULL else {
+                    throw BenchFailure(message: "writing \(topic): \(String(cString: rd_kafka_err2str(error)))")
+                }
+                rd_kafka_poll(client.pointer, 10)
+            }
+        }
+        guard rd_kafka_flush(client.pointer, 120_000) == RD_KAFKA_RESP_ERR_NO_ERROR else {
+            throw BenchFailure(message: "writing \(topic): the broker does not take it")
+        }
+    }
+
+    /// Reads a topic from its beginning with `rd_kafka_consume_batch_queue`, and discards it: what librdkafka itself allows.
+    static func readRaw(_ count: Int, of topic: String, partitions: Int, _ bootstrap: String) throws(BenchFailure) -> (
+        wall: Double, cpu: Double
+    ) {
+        var (usageBefore, usageAfter) = (rusage(), rusage())
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usageBefore)
+        let client = try KafkaClient(
+            RD_KAFKA_CONSUMER,
+            [
+                ("bootstrap.servers", bootstrap), ("group.id", "\(topic)-raw"), ("enable.auto.commit", "false"),
+                ("isolation.level", "read_committed"),
+            ])
+        let list = rd_kafka_topic_partition_list_new(Int32(partitions))
+        defer { rd_kafka_topic_partition_list_destroy(list) }
+        for partition in 0..<Int32(partitions) {
+            rd_kafka_topic_partition_list_add(list, topic, partition).pointee.offset = 0
+        }
+        rd_kafka_assign(client.pointer, list)
+        let queue: OpaquePointer? = rd_kafka_queue_get_consumer(client.pointer)
+        defer { rd_kafka_queue_destroy(queue) }
+        let messages = UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>.allocate(capacity: 1_000)
+        defer { messages.deallocate() }
+        var (read, bytes, began) = (0, 0, 0.0)
+        let until = Machine.seconds() + 300
+        while read < count {
+            let got = rd_kafka_consume_batch_queue(queue, 200, messages, 1_000)
+            if got > 0 && began == 0 { began = Machine.seconds() }
+            for index in 0..<max(0, got) {
+                guard let message = messages[index] else { continue }
+                if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+                    read += 1
+                    bytes += message.pointee.len
+                }
+                rd_kafka_message_destroy(message)
+            }
+            if Machine.seconds() > until { throw BenchFailure(message: "\(topic) could not be read in 300 s") }
+        }
+        let wall = Machine.seconds() - began
+        precondition(bytes > 0, "what was read is used")
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usageAfter)
+        return (wall, ChildProcess.cpuSeconds(usageAfter) - ChildProcess.cpuSeconds(usageBefore))
+    }
+}
+
+/// What a group has committed, seen from outside.
+final class GroupPositions {
+    private let client: KafkaClient
+    private let topic: String
+    private let partitions: Int32
+
+    init(_ bootstrap: String, group: String, topic: String, partitions: Int) throws(BenchFailure) {
+        client = try KafkaClient(RD_KAFKA_CONSUMER, [("bootstrap.servers", bootstrap), ("group.id", group)])
+        self.topic = topic
+        self.partitions = Int32(partitions)
+    }
+
+    /// Records up to the committed positions of all partitions.
+    func sum() -> Int {
+        let list = rd_kafka_topic_partition_list_new(partitions)
+        defer { rd_kafka_topic_partition_list_destroy(list) }
+        for partition in 0..<partitions { rd_kafka_topic_partition_list_add(list, topic, partition) }
+        guard rd_kafka_committed(client.pointer, list, 5_000) == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { return 0 }
+        return (0..<Int(partitions)).reduce(0) { $0 + max(0, Int(list.pointee.elems[$1].offset)) }
+    }
+}
