@@ -64,8 +64,9 @@ extension BrokerTests {
             let load = try load(scene, seed: 43)
             let other = try scene.start { $0.instance = "other" }.awaitReady()
             let collector = try JournalCollector(scene)
+            // Longer than the poll interval and the session together, 12 s: only then does the broker give its shards away.
             let fault = PlannedFault(
-                action: .sleep, place: "before rd_kafka_consume_batch_queue", every: 2_000, milliseconds: 12_000)
+                action: .sleep, place: "before rd_kafka_consume_batch_queue", every: 2_000, milliseconds: 20_000)
             let idle = try scene.start(
                 {
                     $0.instance = "idle"

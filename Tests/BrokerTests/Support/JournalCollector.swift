@@ -50,7 +50,7 @@ final class JournalCollector: Sendable {
             ("bootstrap.servers", bootstrap), ("group.id", "collector"), ("isolation.level", "read_committed"),
             ("enable.auto.commit", "false"),
             ("enable.partition.eof", "true"), ("auto.offset.reset", "error"), ("log_level", "0"),
-            ("fetch.wait.max.ms", "50"),
+            ("fetch.wait.max.ms", "50"), ("reconnect.backoff.max.ms", "200"),
         ]
         for (name, value) in settings { rd_kafka_conf_set(conf, name, value, nil, 0) }
         guard let client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, nil, 0) else {
