@@ -4,18 +4,21 @@ package struct Bench {
     package enum Part: String, CaseIterable, Sendable {
         case engine, decode, workers, snapshot, restore, deadlines
         case endToEnd = "end-to-end"
+        case latency
 
         /// Needs a broker.
-        package var isOfKafka: Bool { self == .endToEnd }
+        package var isOfKafka: Bool { self == .endToEnd || self == .latency }
     }
 
     private let customers: Int
     private let events: Int
     private let bootstrap: String?
+    private let rate: Int
 
-    /// Without `bootstrap` what needs a broker starts one from `KAFKA_HOME`.
-    package init(customers: Int, events: Int, bootstrap: String?) {
+    /// Without `bootstrap` what needs a broker starts one from `KAFKA_HOME`. `rate`: events a second of the latency.
+    package init(customers: Int, events: Int, bootstrap: String?, rate: Int) {
         self.bootstrap = bootstrap
+        self.rate = rate
         self.customers = customers
         self.events = events
     }
@@ -47,7 +50,9 @@ package struct Bench {
                 .measure(writing: parts.contains(.snapshot), restoring: parts.contains(.restore))
         case .deadlines: return try DeadlineBench(customers: customers).measure()
         case .endToEnd:
-            return try EndToEndBench(customers: customers, events: events, bootstrap: bootstrap).measure()
+            return try EndToEndBench(customers: customers, events: events, try BenchBroker(bootstrap: bootstrap))
+                .measure()
+        case .latency: return try LatencyBench(rate: rate, try BenchBroker(bootstrap: bootstrap)).measure()
         }
     }
 }

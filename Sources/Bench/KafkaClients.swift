@@ -28,50 +28,72 @@ final class KafkaClient {
     }
 }
 
-enum KafkaLoad {
-    /// Writes records of a workload, each customer's to one partition, and waits until the broker has them.
-    static func write(
-        _ numbers: Range<Int>, of workload: Workload, to topic: String, partitions: Int, _ bootstrap: String,
-        compression: String
+/// Writes records of a workload, each customer's to one partition.
+final class KafkaLoad {
+    private let workload: Workload
+    private let partitions: Int
+    private let client: KafkaClient
+    private let topic: OpaquePointer?
+    private let name: String
+    private let writer = RecordWriter()
+    private let record = UnsafeMutableRawPointer.allocate(byteCount: Workload.recordBytes, alignment: 64)
+
+    /// `linger`: ms that a batch waits for more.
+    init(
+        _ workload: Workload, to topic: String, partitions: Int, _ bootstrap: String, compression: String,
+        linger: Int = 20
     ) throws(BenchFailure) {
-        let client = try KafkaClient(
+        self.workload = workload
+        self.partitions = partitions
+        name = topic
+        client = try KafkaClient(
             RD_KAFKA_PRODUCER,
             [
-                ("bootstrap.servers", bootstrap), ("compression.codec", compression), ("linger.ms", "20"),
+                ("bootstrap.servers", bootstrap), ("compression.codec", compression), ("linger.ms", String(linger)),
                 ("acks", "1"), ("batch.size", "1000000"), ("queue.buffering.max.messages", "500000"),
             ])
-        let handle: OpaquePointer? = rd_kafka_topic_new(client.pointer, topic, nil)
-        defer { rd_kafka_topic_destroy(handle) }
-        let writer = RecordWriter()
-        let record = UnsafeMutableRawPointer.allocate(byteCount: Workload.recordBytes, alignment: 64)
-        defer { record.deallocate() }
-        for number in numbers {
-            let event = workload.event(number)
-            writer.write(event, number: number, to: record)
-            while true {
-                let error = rfmd_produce_to(
-                    client.pointer, handle, Int32(event.customer % partitions),
-                    record + RecordWriter.idRange.lowerBound, Workload.idBytes, record, Workload.recordBytes, nil, 0,
-                    nil)
-                if error == RD_KAFKA_RESP_ERR_NO_ERROR { break }
-                guard error == RD_KAFKA_RESP_ERR__QUEUE_FULL else {
-                    throw BenchFailure(message: "writing \(topic): \(String(cString: rd_kafka_err2str(error)))")
-                }
-                rd_kafka_poll(client.pointer, 10)
+        self.topic = rd_kafka_topic_new(client.pointer, topic, nil)
+    }
+
+    deinit {
+        if let topic { rd_kafka_topic_destroy(topic) }
+        record.deallocate()
+    }
+
+    /// Hands a record over; it carries the machine's time as its timestamp.
+    func write(_ number: Int) throws(BenchFailure) {
+        let event = workload.event(number)
+        writer.write(event, number: number, to: record)
+        while true {
+            let error = rfmd_produce_to(
+                client.pointer, topic, Int32(event.customer % partitions), record + RecordWriter.idRange.lowerBound,
+                Workload.idBytes, record, Workload.recordBytes, nil, 0, nil)
+            if error == RD_KAFKA_RESP_ERR_NO_ERROR { return }
+            guard error == RD_KAFKA_RESP_ERR__QUEUE_FULL else {
+                throw BenchFailure(message: "writing \(name): \(String(cString: rd_kafka_err2str(error)))")
             }
-        }
-        guard rd_kafka_flush(client.pointer, 120_000) == RD_KAFKA_RESP_ERR_NO_ERROR else {
-            throw BenchFailure(message: "writing \(topic): the broker does not take it")
+            rd_kafka_poll(client.pointer, 10)
         }
     }
 
-    /// Reads a topic from its beginning with `rd_kafka_consume_batch_queue`, and discards it: what librdkafka itself allows.
-    static func readRaw(_ count: Int, of topic: String, partitions: Int, _ bootstrap: String) throws(BenchFailure) -> (
-        wall: Double, cpu: Double
-    ) {
-        var (usageBefore, usageAfter) = (rusage(), rusage())
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usageBefore)
-        let client = try KafkaClient(
+    /// Waits until the broker has everything.
+    func flush() throws(BenchFailure) {
+        guard rd_kafka_flush(client.pointer, 120_000) == RD_KAFKA_RESP_ERR_NO_ERROR else {
+            throw BenchFailure(message: "writing \(name): the broker does not take it")
+        }
+    }
+}
+
+/// Reads with `rd_kafka_consume_batch_queue`: what librdkafka itself allows.
+final class RawReader {
+    private let client: KafkaClient
+    private let queue: OpaquePointer?
+    private static let most = 1_000
+    private let messages = UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>.allocate(capacity: most)
+
+    /// Reads from the beginning of every partition.
+    init(_ topic: String, partitions: Int, _ bootstrap: String) throws(BenchFailure) {
+        client = try KafkaClient(
             RD_KAFKA_CONSUMER,
             [
                 ("bootstrap.servers", bootstrap), ("group.id", "\(topic)-raw"), ("enable.auto.commit", "false"),
@@ -83,29 +105,44 @@ enum KafkaLoad {
             rd_kafka_topic_partition_list_add(list, topic, partition).pointee.offset = 0
         }
         rd_kafka_assign(client.pointer, list)
-        let queue: OpaquePointer? = rd_kafka_queue_get_consumer(client.pointer)
-        defer { rd_kafka_queue_destroy(queue) }
-        let messages = UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>.allocate(capacity: 1_000)
-        defer { messages.deallocate() }
+        queue = rd_kafka_queue_get_consumer(client.pointer)
+    }
+
+    deinit {
+        if let queue { rd_kafka_queue_destroy(queue) }
+        messages.deallocate()
+    }
+
+    /// Calls `body` with each record's value that has come, waiting for the first for at most `timeout` ms.
+    func poll(timeout: Int32, _ body: (UnsafeRawBufferPointer) -> Void) {
+        let count = rd_kafka_consume_batch_queue(queue, timeout, messages, RawReader.most)
+        for index in 0..<max(0, count) {
+            guard let message = messages[index] else { continue }
+            if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+                body(UnsafeRawBufferPointer(start: message.pointee.payload, count: message.pointee.len))
+            }
+            rd_kafka_message_destroy(message)
+        }
+    }
+
+    /// Reads so many records and discards them; seconds from the first one on, and of processor time.
+    static func read(_ count: Int, of topic: String, partitions: Int, _ bootstrap: String) throws(BenchFailure) -> (
+        wall: Double, cpu: Double
+    ) {
+        let cpuBefore = Machine.processCPUSeconds
+        let reader = try RawReader(topic, partitions: partitions, bootstrap)
         var (read, bytes, began) = (0, 0, 0.0)
         let until = Machine.seconds() + 300
         while read < count {
-            let got = rd_kafka_consume_batch_queue(queue, 200, messages, 1_000)
-            if got > 0 && began == 0 { began = Machine.seconds() }
-            for index in 0..<max(0, got) {
-                guard let message = messages[index] else { continue }
-                if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
-                    read += 1
-                    bytes += message.pointee.len
-                }
-                rd_kafka_message_destroy(message)
+            reader.poll(timeout: 200) { value in
+                if read == 0 { began = Machine.seconds() }
+                read += 1
+                bytes += value.count
             }
             if Machine.seconds() > until { throw BenchFailure(message: "\(topic) could not be read in 300 s") }
         }
-        let wall = Machine.seconds() - began
         precondition(bytes > 0, "what was read is used")
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usageAfter)
-        return (wall, ChildProcess.cpuSeconds(usageAfter) - ChildProcess.cpuSeconds(usageBefore))
+        return (Machine.seconds() - began, Machine.processCPUSeconds - cpuBefore)
     }
 }
 

@@ -17,6 +17,9 @@ enum Machine {
     /// Of this thread.
     static var cpuSeconds: Double { seconds(CLOCK_THREAD_CPUTIME_ID) }
 
+    /// Of this process, all threads.
+    static var processCPUSeconds: Double { seconds(CLOCK_PROCESS_CPUTIME_ID) }
+
     /// Of this process, as the kernel counts it; 0 where it does not tell.
     static func residentBytes() -> Int {
         guard let file = fopen("/proc/self/statm", "re") else { return 0 }

@@ -16,14 +16,15 @@ enum BenchVerb {
             if !parts.contains(part) { parts.append(part) }
         }
         guard let customers = count(invocation, "customers", fallback: 1_000_000),
-            let events = count(invocation, "events", fallback: 4_000_000)
+            let events = count(invocation, "events", fallback: 4_000_000),
+            let rate = count(invocation, "rate", fallback: 50_000)
         else { return ExitCode.usage }
         let bootstrap = invocation.value("bootstrap")
         if parts.isEmpty {
             let hasBroker = bootstrap != nil || getenv("KAFKA_HOME") != nil
             parts = Bench.Part.allCases.filter { hasBroker || !$0.isOfKafka }
         }
-        let bench = Bench(customers: customers, events: events, bootstrap: bootstrap)
+        let bench = Bench(customers: customers, events: events, bootstrap: bootstrap, rate: rate)
         var figures: [Figure] = []
         let isJSON = invocation.flags.contains("json")
         do throws(Bench.Problem) {

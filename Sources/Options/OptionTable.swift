@@ -116,15 +116,17 @@ package enum OptionTable {
                 Without an operand everything that can be measured. engine: decoded events into the engine, one core, and the bytes of
                 a customer. decode: native records of 200 bytes into events. workers: one whole worker and two, with no broker. snapshot,
                 restore: the longest stop, the memory and the time, under load. deadlines: one for every customer at one instant.
-                end-to-end: the whole daemon beside a raw reader, with the broker of --bootstrap, or one that is started from KAFKA_HOME.
+                end-to-end: the whole daemon beside a raw reader. latency: from a record to its event, beside a plain transactional copy;
+                both with the broker of --bootstrap, or one that is started from KAFKA_HOME.
                 Each figure stands beside its ratio to a limit or a peer that was measured in the same run.
                 """,
             options: [
                 Option("customers", "N", fallback: "1000000", help: "how many customers"),
                 Option("events", "N", fallback: "4000000", help: "how many events after each customer has his orders"),
-                Option("bootstrap", "HOST:PORT", help: "measure with this broker (end-to-end)"),
+                Option("bootstrap", "HOST:PORT", help: "measure with this broker (end-to-end, latency)"),
+                Option("rate", "N", fallback: "50000", help: "events a second (latency)"),
                 Option("json", help: "print figures as JSON"),
-            ], operands: "engine|decode|workers|snapshot|restore|deadlines|end-to-end...", operandCount: 0...7),
+            ], operands: "engine|decode|workers|snapshot|restore|deadlines|end-to-end|latency...", operandCount: 0...8),
         Verb("version", "print the version"),
         Verb("help", "explain a verb", operands: "[VERB]", operandCount: 0...1),
         Verb("man", "print the manual page in roff"),

@@ -133,7 +133,7 @@ private func usage(_ arguments: String...) -> String {
         #expect(try offered("help", "r") == ["run", "replay"])
         #expect(
             try offered("bench", "") == [
-                "engine", "decode", "workers", "snapshot", "restore", "deadlines", "end-to-end",
+                "engine", "decode", "workers", "snapshot", "restore", "deadlines", "end-to-end", "latency",
             ])
         #expect(try offered("dlq", "") == ["list", "show", "replay"])
         #expect(try offered("run", "") == [])

@@ -1,0 +1,67 @@
+// The daemon as its users run it: this program itself, with a configuration for one topic.
+import Glibc
+import KafkaTransport
+import SnapshotStore
+import Worker
+
+final class BenchDaemon {
+    static let partitions = 4
+
+    private let process: ChildProcess
+    private let log: String
+    private let positions: GroupPositions
+
+    /// Reads `topic`, exactly once, with one worker; its output topics begin with the same name.
+    init(_ topic: String, _ broker: BenchBroker) throws(BenchFailure) {
+        let configuration = "\(broker.folder.path)/\(topic).yaml"
+        try BenchBroker.write(BenchDaemon.yaml(topic, broker), to: configuration)
+        log = "\(broker.folder.path)/\(topic).log"
+        process = try ChildProcess("/proc/self/exe", ["run", "--config", configuration], log: log)
+        positions = try GroupPositions(
+            broker.bootstrap, group: topic, topic: topic, partitions: BenchDaemon.partitions)
+    }
+
+    /// Records up to the committed positions; fails if the daemon is not there any more.
+    func position() throws(BenchFailure) -> Int {
+        if process.ended() != nil { throw BenchFailure(message: "the daemon ended: \(BenchBroker.lastLine(of: log))") }
+        return positions.sum()
+    }
+
+    func stop() -> ChildProcess.Usage { process.wait(after: SIGTERM) }
+
+    /// Makes a topic of its own. As long as a broker starts, there is no answer.
+    static func makeTopic(_ broker: BenchBroker, _ more: [String] = []) throws(BenchFailure) -> String {
+        let topic = "rfmd-bench-\(UInt32.random(in: 0 ... .max))"
+        let until = Machine.seconds() + 60
+        while true {
+            do throws(TransportFailure) {
+                let admin = try KafkaAdmin(
+                    ClientOptions(bootstrap: broker.bootstrap, group: "rfmd-bench", instance: "bench"))
+                defer { admin.close() }
+                try admin.create(
+                    ([topic] + more.map { "\(topic).\($0)" }).map {
+                        TopicSpecification(name: $0, partitions: Int32(partitions), configuration: [])
+                    })
+                return topic
+            } catch {
+                if Machine.seconds() > until { throw BenchFailure(message: "\(broker.bootstrap): \(error.text)") }
+                Machine.pause(milliseconds: 200)
+            }
+        }
+    }
+
+    private static func yaml(_ topic: String, _ broker: BenchBroker) -> String {
+        let outputs = ["tier", "lifecycle", "warnings", "dead_letters", "journal", "versions"]
+            .map { "\($0): \(topic).\($0)" }.joined(separator: ", ")
+        return """
+            instance: bench
+            kafka: { bootstrap: "\(broker.bootstrap)", group: \(topic) }
+            inputs: [ { topic: \(topic) } ]
+            time: { clock: event }
+            outputs: { topics: { \(outputs) } }
+            snapshots: { folder: \(broker.folder.path)/\(topic) }
+            emit_from: earliest
+
+            """
+    }
+}

@@ -1,0 +1,150 @@
+// How long it takes from a record's way to the broker until its event can be read, beside a plain transactional copy.
+import Glibc
+import Model
+import Synchronization
+import Worker
+
+/// Every record is a new customer's first purchase, and so makes an event in the topic of the tier. Sent at a steady rate, for a while.
+struct LatencyBench {
+    private let broker: BenchBroker
+    /// Records a second.
+    private let rate: Int
+
+    private static let warmUpSeconds = 3
+    private static let seconds = 10
+
+    init(rate: Int, _ broker: BenchBroker) {
+        self.rate = rate
+        self.broker = broker
+    }
+
+    func measure() throws(BenchFailure) -> [Figure] {
+        let copy = try copyLatencies()
+        let daemon = try daemonLatencies()
+        return [
+            Figure("latency_rate", Double(rate), "events/s"),
+            Figure("latency_p50", daemon.p50, "ms", over: copy.p50, "a plain transactional copy"),
+            Figure("latency_p99", daemon.p99, "ms", over: copy.p99, "a plain transactional copy"),
+            Figure("latency_copy_p99", copy.p99, "ms"),
+        ]
+    }
+
+    private func daemonLatencies() throws(BenchFailure) -> Latencies {
+        let topic = try BenchDaemon.makeTopic(broker, ["tier"])
+        let daemon = try BenchDaemon(topic, broker)
+        let latencies = try run(topic, output: "\(topic).tier")
+        _ = try daemon.position()
+        _ = daemon.stop()
+        return latencies
+    }
+
+    private func copyLatencies() throws(BenchFailure) -> Latencies {
+        let topic = try BenchDaemon.makeTopic(broker, ["copy"])
+        let copy = try TransactionalCopy(
+            topic, to: "\(topic).copy", partitions: BenchDaemon.partitions, broker.bootstrap)
+        copy.start()
+        let latencies = try run(topic, output: "\(topic).copy")
+        if let failure = copy.stop() { throw BenchFailure(message: "the plain copy: \(failure)") }
+        return latencies
+    }
+
+    /// Writes to `topic` on a thread of its own, and reads `output` until everything has come.
+    private func run(_ topic: String, output: String) throws(BenchFailure) -> Latencies {
+        let warmUp = rate * LatencyBench.warmUpSeconds
+        let count = warmUp + rate * LatencyBench.seconds
+        let load = try KafkaLoad(
+            Workload(customers: count, mixed: 0), to: topic, partitions: BenchDaemon.partitions, broker.bootstrap,
+            compression: "none", linger: 1)
+        let reader = try RawReader(output, partitions: BenchDaemon.partitions, broker.bootstrap)
+        let sending = Sending(load, count: count, rate: rate)
+        sending.start()
+        var (milliseconds, seen) = ([Double](), 0)
+        milliseconds.reserveCapacity(count)
+        let until = Machine.seconds() + Double(LatencyBench.warmUpSeconds + LatencyBench.seconds) + 120
+        while seen < count {
+            reader.poll(timeout: 100) { value in
+                guard let number = LatencyBench.number(value), number < count else { return }
+                seen += 1
+                if number >= warmUp {
+                    milliseconds.append(Double(Machine.nanoseconds() - sending.sentAt(number)) / 1e6)
+                }
+            }
+            if let failure = sending.failure { throw BenchFailure(message: failure) }
+            if Machine.seconds() > until {
+                throw BenchFailure(message: "\(seen) of \(count) records came out of \(output)")
+            }
+        }
+        return Latencies(milliseconds)
+    }
+
+    /// Of the record that led to it: `"event_id":"e000000000000017"`, in a record and in an event.
+    private static func number(_ value: UnsafeRawBufferPointer) -> Int? {
+        let key: StaticString = "\"event_id\":\"e"
+        let length = key.utf8CodeUnitCount
+        let last = value.count - length
+        guard let base = value.baseAddress, last >= 0,
+            let found = (0...last).first(where: { memcmp(base + $0, key.utf8Start, length) == 0 })
+        else { return nil }
+        var (number, at) = (0, found + length)
+        while at < value.count, (0x30...0x39).contains(value[at]) {
+            number = number * 10 + Int(value[at] - 0x30)
+            at += 1
+        }
+        return number
+    }
+}
+
+/// Quantiles of many.
+struct Latencies {
+    let p50: Double
+    let p99: Double
+
+    init(_ milliseconds: [Double]) {
+        let sorted = milliseconds.sorted()
+        func quantile(_ share: Double) -> Double {
+            sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]
+        }
+        (p50, p99) = (quantile(0.5), quantile(0.99))
+    }
+}
+
+/// Records at a steady rate, and when each was handed over.
+///
+/// Sendable because the times are written before the reader can know of their records, and read after.
+private final class Sending: @unchecked Sendable {
+    private let load: KafkaLoad
+    private let count: Int
+    private let rate: Int
+    private let times: UnsafeMutablePointer<Int64>
+    private let problem = Mutex<String?>(nil)
+
+    init(_ load: KafkaLoad, count: Int, rate: Int) {
+        self.load = load
+        self.count = count
+        self.rate = rate
+        times = .allocate(capacity: count)
+        times.initialize(repeating: 0, count: count)
+    }
+
+    deinit { times.deallocate() }
+
+    var failure: String? { problem.withLock { $0 } }
+
+    /// ns.
+    func sentAt(_ number: Int) -> Int64 { times[number] }
+
+    func start() { SystemThread.detached { [self] in send() } }
+
+    private func send() {
+        let began = Machine.seconds()
+        do throws(BenchFailure) {
+            for number in 0..<count {
+                let due = began + Double(number) / Double(rate)
+                while Machine.seconds() < due { usleep(200) }
+                times[number] = Machine.nanoseconds()
+                try load.write(number)
+            }
+            try load.flush()
+        } catch { problem.withLock { $0 = error.message } }
+    }
+}
