@@ -1,4 +1,5 @@
 // Inputs, ladders and warnings of the configuration.
+import Model
 
 extension SettingsLoader {
     static func inputs(_ root: inout Section) -> [InputSettings] {
@@ -7,6 +8,10 @@ extension SettingsLoader {
         if items.isEmpty && root.problems.list.count == before {
             root.problems.add(
                 root.placeOfKey("inputs"), "inputs", "at least one is required, such as '- { topic: shop.events }'")
+        }
+        if items.count > Limits.inputs {
+            root.problems.add(
+                root.placeOfKey("inputs"), "inputs", "there are \(items.count) inputs; at most \(Limits.inputs)")
         }
         var inputs: [InputSettings] = []
         for (index, item) in items.enumerated() {
