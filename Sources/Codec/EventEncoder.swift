@@ -8,9 +8,6 @@ package final class EventEncoder: Sendable {
 
     /// CloudEvents' `source`: /rfmd/<cluster>/<group>.
     package let source: String
-    package let rules: Ruleset
-    /// The first 12 hexadecimal digits of the version's digest.
-    package let version: String
 
     /// What is fixed about the events of one ladder or warning.
     private struct Pieces {
@@ -30,12 +27,11 @@ package final class EventEncoder: Sendable {
     private let ladders: [Pieces]
     private let warnings: [Pieces]
     private let windows: WindowKeys
+    /// The first 12 hexadecimal digits of the version's digest, as JSON.
     private let versionText: [UInt8]
 
     package init(source: String, rules: Ruleset, version: Digest) {
         self.source = source
-        self.rules = rules
-        self.version = version.short
         versionText = EventEncoder.bytes { $0.appendJSON(version.short) }
         windows = WindowKeys(rules)
         ladders = rules.ladders.map { ladder in

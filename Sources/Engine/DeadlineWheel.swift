@@ -152,9 +152,4 @@ struct DeadlineWheel {
             file(ordinal, table.row(ordinal))
         }
     }
-
-    mutating func removeDue(_ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>) {
-        due.remove(ordinal)
-        row.pointee.queued = CustomerRow.never
-    }
 }

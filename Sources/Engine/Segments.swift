@@ -123,10 +123,6 @@ struct OrdinalSet {
         count -= 1
     }
 
-    mutating func removeAll() {
-        while let ordinal = next(from: 0) { remove(ordinal) }
-    }
-
     /// The smallest member at or after `start`.
     func next(from start: Int) -> Int? {
         if count == 0 || start >= reach { return nil }

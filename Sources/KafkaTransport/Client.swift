@@ -32,7 +32,8 @@ final class Client {
     let callbacks: ClientCallbacks
     private var isDestroyed = false
 
-    init(_ options: ClientOptions, _ kind: Kind, clientID: String, extra: [(String, String)] = []) throws(KafkaFailure)
+    init(_ options: ClientOptions, _ kind: Kind, clientID: String, extra: [(String, String)] = [])
+        throws(TransportFailure)
     {
         let callbacks = ClientCallbacks(onLog: options.onLog)
         let conf = rd_kafka_conf_new()!

@@ -2,8 +2,6 @@
 import CRDKafka
 import Worker
 
-typealias KafkaFailure = TransportFailure
-
 extension TransportFailure {
     private static let fencing: Set<Int32> = [
         RD_KAFKA_RESP_ERR__FENCED.rawValue, RD_KAFKA_RESP_ERR_PRODUCER_FENCED.rawValue,
@@ -41,7 +39,7 @@ extension TransportFailure {
         }
     }
 
-    /// Of a transactional call; takes the error. Neither flag means as fatal (LIBRDKAFKA's rule).
+    /// Of a transactional call; takes the error. One without a flag counts as fatal, as librdkafka's manual asks.
     init(taking error: OpaquePointer, _ what: String) {
         defer { rd_kafka_error_destroy(error) }
         let text = "\(what): \(String(cString: rd_kafka_error_string(error)))"

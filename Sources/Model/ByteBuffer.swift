@@ -24,11 +24,6 @@ package final class ByteBuffer {
 
     package func removeAll() { used = 0 }
 
-    package func truncate(to length: Int) {
-        precondition(length <= count)
-        used = length
-    }
-
     @inlinable @inline(__always)
     package func reserve(_ more: Int) {
         if count + more > capacity { grow(more) }

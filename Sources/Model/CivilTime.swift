@@ -10,10 +10,6 @@ package enum CivilTime {
         return value % divisor < 0 ? quotient - 1 : quotient
     }
 
-    /// Day of an instant in UTC. A literal divisor: it becomes a multiplication.
-    @inlinable @inline(__always)
-    package static func utcDay(of instant: Int64) -> Int64 { floorDivide(instant, 86_400_000) }
-
     /// Day number of a date of the proleptic Gregorian calendar. Source: Howard Hinnant,
     /// "chrono-Compatible Low-Level Date Algorithms", days_from_civil.
     package static func day(year: Int64, month: Int64, day: Int64) -> Int64 {

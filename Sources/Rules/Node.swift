@@ -23,23 +23,11 @@ package enum Feature: UInt8, Sendable, CaseIterable {
     case activity, activityTrend
     case ladder
 
-    /// How it changes while nothing happens.
-    enum Motion { case still, steps, days, milliseconds, decays }
-
-    var motion: Motion {
-        switch self {
-        case .ordersTotal, .spendTotal, .typicalGap, .ladder: .still
-        case .orders, .spend, .averageOrder: .steps
-        case .recency: .days
-        case .idle, .sinceOrder: .milliseconds
-        case .activity, .activityTrend: .decays
-        }
-    }
-
+    /// True if it changes by itself with every day or ms. A window's does not: it changes when an order leaves.
     var moves: Bool {
-        switch motion {
-        case .still, .steps: false
-        case .days, .milliseconds, .decays: true
+        switch self {
+        case .recency, .idle, .sinceOrder, .activity, .activityTrend: true
+        case .orders, .spend, .averageOrder, .ordersTotal, .spendTotal, .typicalGap, .ladder: false
         }
     }
 
@@ -135,7 +123,7 @@ package struct Node: Sendable {
     var right: Int32 = -1
     var comparison: Comparison = .equal
     var feature: Feature = .orders
-    /// Index of the feature's window, half-life or ladder; of a text constant, its number in `Texts`.
+    /// Index of the feature's window, half-life or ladder; of a text constant, its number in `RuleScope.texts`.
     var index: Int32 = 0
     var constant = Exact.absent
     /// True if a decaying feature is in it: then it is computed in Double.
@@ -153,7 +141,7 @@ package struct Node: Sendable {
     var isLiteral = false
     var numeratorBits = 0
     var denominatorBits = 0
-    /// Memory, in limbs of 64 bits, for what may leave Int128 (WideProgram.swift); 0 where everything fits.
+    /// Memory, in limbs of 64 bits, for what may leave Int128 (WideInteger.swift); 0 where everything fits.
     var wideLimbs: Int32 = 0
     /// Where it begins in the rule's text, in bytes.
     var offset: Int32
