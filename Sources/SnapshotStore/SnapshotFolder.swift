@@ -137,34 +137,3 @@ final class SnapshotFolder: @unchecked Sendable {
         monitor.locked { while writers > 0 { monitor.wait() } }
     }
 }
-
-/// A lock with a condition. Its owner says what it guards.
-final class Monitor: @unchecked Sendable {
-    // Both lie at one address from init to deinit, as pthreads want it.
-    private let lock: UnsafeMutablePointer<pthread_mutex_t> = .allocate(capacity: 1)
-    private let changed: UnsafeMutablePointer<pthread_cond_t> = .allocate(capacity: 1)
-
-    init() {
-        pthread_mutex_init(lock, nil)
-        pthread_cond_init(changed, nil)
-    }
-
-    deinit {
-        pthread_mutex_destroy(lock)
-        pthread_cond_destroy(changed)
-        lock.deallocate()
-        changed.deallocate()
-    }
-
-    func locked<Result>(_ body: () -> Result) -> Result {
-        pthread_mutex_lock(lock)
-        defer { pthread_mutex_unlock(lock) }
-        return body()
-    }
-
-    /// Only inside `locked`.
-    func wait() { pthread_cond_wait(changed, lock) }
-
-    /// Only inside `locked`.
-    func signal() { pthread_cond_broadcast(changed) }
-}

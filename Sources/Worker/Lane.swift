@@ -1,5 +1,4 @@
 // Where work is done beside a worker: one thing after the other, on a thread of its own.
-import Glibc
 
 /// Does what it is given in order. Made by `Lanes`, used by one owner.
 package protocol Lane: AnyObject, Sendable {
@@ -22,39 +21,27 @@ package struct ThreadLanes: Lanes {
 
 /// One thread and the queue before it.
 ///
-/// Sendable because everything that changes is touched with the lock held.
+/// Sendable because everything that changes is touched with `monitor` locked.
 private final class ThreadLane: Lane, @unchecked Sendable {
-    private let lock: UnsafeMutablePointer<pthread_mutex_t> = .allocate(capacity: 1)
-    private let changed: UnsafeMutablePointer<pthread_cond_t> = .allocate(capacity: 1)
+    private let monitor = Monitor()
     private var queue: [@Sendable () -> Void] = []
     private var ends = false
 
-    init() {
-        pthread_mutex_init(lock, nil)
-        pthread_cond_init(changed, nil)
-        SystemThread.detached { [self] in work() }
-    }
-
-    deinit {
-        pthread_mutex_destroy(lock)
-        pthread_cond_destroy(changed)
-        lock.deallocate()
-        changed.deallocate()
-    }
+    init() { SystemThread.detached { [self] in work() } }
 
     func run(_ work: @escaping @Sendable () -> Void) {
-        pthread_mutex_lock(lock)
-        precondition(!ends, "nothing is given after the end")
-        queue.append(work)
-        pthread_cond_signal(changed)
-        pthread_mutex_unlock(lock)
+        monitor.locked {
+            precondition(!ends, "nothing is given after the end")
+            queue.append(work)
+            monitor.signal()
+        }
     }
 
     func end() {
-        pthread_mutex_lock(lock)
-        ends = true
-        pthread_cond_signal(changed)
-        pthread_mutex_unlock(lock)
+        monitor.locked {
+            ends = true
+            monitor.signal()
+        }
     }
 
     private func work() {
@@ -62,9 +49,9 @@ private final class ThreadLane: Lane, @unchecked Sendable {
     }
 
     private func next() -> (@Sendable () -> Void)? {
-        pthread_mutex_lock(lock)
-        defer { pthread_mutex_unlock(lock) }
-        while queue.isEmpty && !ends { pthread_cond_wait(changed, lock) }
-        return queue.isEmpty ? nil : queue.removeFirst()
+        monitor.locked {
+            while queue.isEmpty && !ends { monitor.wait() }
+            return queue.isEmpty ? nil : queue.removeFirst()
+        }
     }
 }
