@@ -1,4 +1,4 @@
-// What rfmd sees of librdkafka, and one function for its variadic producer call.
+// What rfmd sees of librdkafka, and functions for its variadic producer call.
 #pragma once
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>

@@ -10,7 +10,7 @@ struct Entry: BitwiseCopyable {
         case pendingRefund
         /// key: order and event together. value: the order's key. time: the event's own.
         case seen
-        /// key: the event. value: 0. time: the clock when it was applied.
+        /// key: the event. value: `click_dedup` then, ms. time: the clock when it was applied.
         case click
         /// key: the warning. time: of the last raise.
         case warning

@@ -66,7 +66,7 @@ package enum Limits {
     package static let slicesPerBatch = 256
     /// Records in one batch, over all its shards.
     package static let recordsPerBatch = 400_000
-    /// Bytes of effects in one batch; a batch that reaches it is sealed before more is read.
+    /// Bytes of effects in one batch; letters count too. A batch that reaches it is sealed before more is applied.
     package static let effectBytesPerBatch = 32 << 20
     /// Time from a batch's first slice until it must be sealed, in ms; the committer being free seals it sooner.
     package static let batchMilliseconds: Int64 = 1_000

@@ -78,13 +78,14 @@ extension Code {
 
     private func crossing(_ comparison: Node, _ features: Features, _ constants: RuleConstants) -> Int64 {
         if comparison.kind == .compareInexact { return decayCrossing(comparison, features, constants) }
-        // Solve the comparison for its moving feature: undo what is done to it, from the outside to the inside.
         if comparison.isWhole {
             let limit = Int128(comparison.limit)
             return crossing(
                 comparison.feature, reaches: limit, passes: limit + 1, comparison.comparison, features, constants)
         }
         if comparison.wideLimbs > 0 { return wideCrossing(comparison, features, constants) }
+        // Solved for its moving feature: what is done to that is undone, from the outside to the inside. WideEvaluation.swift does the same in
+        // wide numbers, and `solvesNarrow` (Checker.swift) counts its bits: the three change together.
         var target = exact(Int(comparison.right), features)
         var operation = comparison.comparison
         var at = nodes[Int(comparison.left)]

@@ -11,7 +11,7 @@ package struct RuleScope {
     package var currencyExponent: Int
     /// Ladders that are decided before the rule, with their rungs.
     package var ladders: [(name: String, rungs: [String])]
-    /// Ladders that are decided after it: naming one is refused with this reason.
+    /// Its own ladder and those that are decided after it: naming one is refused, and the message says why.
     package var laterLadders: [String]
     /// Texts that rules and rungs name, by number.
     package var texts: [String]

@@ -178,7 +178,7 @@ package final class Ruleset: Sendable {
         if Set(warnings.map(\.name)).count != warnings.count { throw .shape("two warnings have one name") }
     }
 
-    /// Warnings whose rule, and rungs whose rule, read a window of `days` or more: for messages about history that is not kept.
+    /// Warnings whose rule, and rungs whose rule, read a window of more than `days`: for messages about history that is not kept.
     package func users(ofWindowsOver days: Int) -> [String] {
         let long = constants.windows.enumerated().reduce(UInt32(0)) {
             $1.element > days ? $0 | 1 << UInt32($1.offset) : $0

@@ -28,8 +28,8 @@ package final class FileSnapshotVault: SnapshotVault {
         FileSnapshotSink(try SnapshotWriter(identity, in: folder))
     }
 
-    /// Waits until every snapshot that was published, dropped or let go of is on disk or gone. For an orderly end of the process, after
-    /// all sinks: one that is still held and not published is waited for, too.
+    /// Waits until every snapshot that was published, dropped or let go of is on disk or gone, and one that is still held and not
+    /// published, too: for whoever removes the folder next (Bench, tests).
     package func settle() { folder.waitForWriters() }
 
     package func list(group: String, shard: Int32) -> (usable: [SnapshotIdentity], damaged: [SnapshotFailure]) {
@@ -151,6 +151,6 @@ package final class FileSnapshotSink: SnapshotSink {
     package var isPublished: Bool { writer.has(.published) }
     package func drop() { writer.drop() }
 
-    /// Waits until everything that was asked for is done, or the snapshot is lost (`failure`): for a last snapshot on the way down.
+    /// Waits until everything that was asked for is done, or the snapshot is lost (`failure`). For tests: a worker asks and never waits.
     package func settle() { writer.settle() }
 }

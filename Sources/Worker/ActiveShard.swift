@@ -36,7 +36,7 @@ final class ActiveShard {
 
     var isSnapshotDue: Bool { snapshot == nil && clock.elapsed() >= nextSnapshotAt }
 
-    /// After a snapshot was written, given up or begun.
+    /// When one is begun: also one that fails is not tried again before.
     func planNextSnapshot() { nextSnapshotAt = clock.elapsed() + snapshotEvery }
 
     func noteSnapshot(_ batch: UInt64) {

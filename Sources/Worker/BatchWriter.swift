@@ -12,7 +12,7 @@ final class BatchWriter {
     private var positions: [(TopicPartition, Int64)] = []
     /// Message index of each part's journal record.
     private var journals: [Int] = []
-    /// Message index of each letter.
+    /// Letters by the index of their message.
     private var letterMessages: [Int: DeadLetter] = [:]
     private(set) var events = 0
     var letters: Int { letterMessages.count }

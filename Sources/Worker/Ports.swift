@@ -1,7 +1,7 @@
-// What a worker needs from the outside world: a log to read, a transaction to write into, a place for snapshots.
+// What a worker needs from the outside world: a log to read, and a transaction to write into.
 //
-// Each protocol has one real implementation (KafkaTransport, SnapshotStore) and may have a simulated one. All times are
-// milliseconds. Unless a member says otherwise, it is called from the thread that owns the object, and from no other.
+// Each protocol has one real implementation (KafkaTransport) and a simulated one (Simulator). The place for snapshots is in
+// SnapshotPort.swift, threads are in Lane.swift. All times are milliseconds. Unless a member says otherwise, it is called from the thread that owns the object, and from no other.
 import Model
 
 /// Why the transport could not do what was asked. Closed on purpose: a worker has an answer for each (docs/ARCHITECTURE.md).
@@ -24,7 +24,7 @@ package enum TransportFailure: Error, Equatable, Sendable {
     }
 }
 
-/// One record, valid until the batch that it came with is released. `message` names it to `RecordSource.headers`.
+/// One record, valid until it is released. `message` names it to `RecordSource.headers`.
 package struct RawRecord {
     package var offset: Int64
     /// The Kafka timestamp; nil when the broker gave none.
@@ -136,7 +136,7 @@ package protocol RecordSource: AnyObject {
 
 /// A reader of whole partitions with no group: for the journal, the versions, dead letters, and tests.
 package protocol LogReader: AnyObject {
-    /// First offset kept and the high watermark (behind open transactions, not before them). Waits at most 10 s for the broker. One
+    /// First offset kept and the high watermark (behind open transactions, not before them). Waits less than 20 s for the broker. One
     /// that is not there fails as missing.
     func range(of partition: TopicPartition) throws(TransportFailure) -> (first: Int64, end: Int64)
     /// Calls `body` with each committed record in [from, end), in order; returns when the position reaches `end`. Open transactions

@@ -11,7 +11,7 @@ package enum Disposition: Equatable {
     case rejected(Rejection)
 }
 
-/// Accepted + duplicates + rejected + skipped = consumed.
+/// How many records came to each end.
 package struct RecordCounts: Sendable, Equatable {
     package var accepted: UInt64 = 0
     package var duplicates: UInt64 = 0
