@@ -154,7 +154,7 @@ package final class RecordDecoder {
         return nil
     }
 
-    private static func lowercasedAndTrimmed(_ text: UnsafeRawBufferPointer) -> [UInt8] {
+    static func lowercasedAndTrimmed(_ text: some BidirectionalCollection<UInt8>) -> [UInt8] {
         let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
         return text.drop(while: isSpace).reversed().drop(while: isSpace).reversed().map {
             $0 >= 0x41 && $0 <= 0x5A ? $0 + 32 : $0
@@ -290,7 +290,8 @@ package final class RecordDecoder {
 
     /// Milliseconds of a number in `unit`; what is finer is cut off.
     private static func instant(_ text: UnsafeRawBufferPointer, unit: TimeUnit) -> Int64? {
-        guard let decimal = try? Decimal(text) else { return nil }
+        let decimal: Decimal
+        do throws(Decimal.Failure) { decimal = try Decimal.shortened(text) } catch { return nil }
         var value = Int128(decimal.coefficient)
         var shift = (unit == .seconds ? 3 : unit == .milliseconds ? 0 : -3) - decimal.scale
         while shift > 0 && value != 0 {
@@ -315,7 +316,10 @@ package final class RecordDecoder {
         }
         let decimal: Decimal
         do throws(Decimal.Failure) { decimal = try Decimal(text) } catch {
-            throw error == .tooLarge ? Rejection(.amountOutOfRange, field: field) : wrong(.amount)
+            if error == .notANumber { throw wrong(.amount) }
+            // More digits than any amount has: the point tells whether they are too many or too large.
+            let places = Decimal.places(text)
+            throw Rejection(places > Decimal.mostPlaces ? .tooManyDigits : .amountOutOfRange, field: field)
         }
         if decimal.coefficient < 0 { throw Rejection(.negativeAmount, field: field) }
         let minorUnits: Int64

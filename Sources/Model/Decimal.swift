@@ -100,6 +100,31 @@ package struct Decimal: Sendable, Equatable {
         self = try result.get()
     }
 
+    /// Digits after the point that a currency has at most.
+    package static let mostPlaces = 4
+
+    /// A number of any length for who cuts it off: of what stands behind its first 17 digits that count, only whether it is nothing is kept.
+    package static func shortened(_ text: UnsafeRawBufferPointer) throws(Failure) -> Decimal {
+        do throws(Failure) { return try Decimal(text) } catch { if error != .tooLarge { throw error } }
+        var bytes = Array(text)
+        var digits = 0
+        var first: Int?
+        for (at, byte) in bytes.enumerated() {
+            if byte == 0x65 || byte == 0x45 { break }
+            guard byte >= 0x30, byte <= 0x39, digits > 0 || byte != 0x30 else { continue }
+            digits += 1
+            if digits <= 17 { continue }
+            if first == nil { first = at }
+            if byte != 0x30, let first { bytes[first] = 0x31 }
+            if at != first { bytes[at] = 0x30 }
+        }
+        var result: Result<Decimal, Failure> = .failure(.tooLarge)
+        bytes.withUnsafeBytes { (raw: UnsafeRawBufferPointer) in
+            do throws(Failure) { result = .success(try Decimal(raw)) } catch { result = .failure(error) }
+        }
+        return try result.get()
+    }
+
     /// Digits after the point as a number is written, zeros too: 3 of `1.230`, 2 of `12345e-2`, 0 of `1.5e3`. `text` is a number.
     package static func places(_ text: UnsafeRawBufferPointer) -> Int {
         let mantissa = text.prefix { $0 != 0x65 && $0 != 0x45 }

@@ -123,6 +123,14 @@ func purchase(_ field: String = "", _ value: String? = nil) -> String {
         (TimeUnit.seconds, "1795428000", 1_795_428_000_000), (.seconds, "1795428000.1239", 1_795_428_000_123),
         (.seconds, "\"1795428000\"", 1_795_428_000_000), (.milliseconds, "1795428000123", 1_795_428_000_123),
         (.milliseconds, "1.795428000123e12", 1_795_428_000_123), (.microseconds, "1795428000123999", 1_795_428_000_123),
+        // date +%s.%N writes 19 digits.
+        (.seconds, "1795428000.123456789", 1_795_428_000_123),
+        (.milliseconds, "1795428000123.999999", 1_795_428_000_123),
+        (.seconds, "\"1795428000.000000000000000000000001\"", 1_795_428_000_000),
+        (.seconds, "1.795428000123456789e9", 1_795_428_000_123),
+        (.seconds, "17954280001234567890e-10", 1_795_428_000_123),
+        (.seconds, "-1000.0000000000000000001", -1_000_001), (.seconds, "-1000.0000000000000000000", -1_000_000),
+        (.seconds, "0.0000000017954280001234567899e18", 1_795_428_000_123),
         (.seconds, "-0.0005", -1), (.microseconds, "-1", -1), (.seconds, "0", 0), (.milliseconds, "-1000.5", -1001),
     ])
     func readsTimesInTheirUnit(unit: TimeUnit, json: String, instant: Int64) {
@@ -256,13 +264,23 @@ func purchase(_ field: String = "", _ value: String? = nil) -> String {
 
     @Test(arguments: [
         ("1e99", "time_out_of_range occurred_at"), ("-1e99", "time_out_of_range occurred_at"),
-        ("1e-99999", "purchase c7 e1 o1 0 12345"), ("99999999999999999999", "wrong_field occurred_at"),
+        ("1e-99999", "purchase c7 e1 o1 0 12345"), ("99999999999999999999", "time_out_of_range occurred_at"),
         ("7258118400", "time_out_of_range occurred_at"), ("7258118399.999", "purchase c7 e1 o1 7258118399999 12345"),
     ])
     func hugeTimesAreRefused(json: String, expected: String) {
         var mapping = Mapping.native(topic: "t")
         mapping.timeUnit = .seconds
         #expect(read(purchase("occurred_at", json), mapping) == Read(expected))
+    }
+
+    /// More digits than are counted, behind the point or before it.
+    @Test(arguments: [
+        ("1.0000000000000000001", "too_many_digits"), ("123456789012345678901e-30", "too_many_digits"),
+        ("123456789012345678901", "amount_out_of_range"), ("1234567890123456789.01", "amount_out_of_range"),
+        ("123456789012345678901e30", "amount_out_of_range"),
+    ])
+    func longAmountsAreRefusedForWhatIsWrong(json: String, reason: String) {
+        #expect(read(purchase("amount", json)) == Read("\(reason) amount"))
     }
 
     @Test func aRefundNeedsItsOrder() {
