@@ -67,6 +67,11 @@ package struct Mapping: Sendable, Equatable {
         self.clickDeduplication = clickDeduplication
     }
 
+    /// The name of a kind as names are compared.
+    package func plainKind(_ name: String) -> String {
+        kindsAreLoose ? String(decoding: RecordDecoder.lowercasedAndTrimmed(Array(name.utf8)), as: UTF8.self) : name
+    }
+
     /// With the envelope and without.
     var backfillPointers: [String] { backfillAt.map { [$0, String($0.dropFirst("/payload".count))] } ?? [] }
 

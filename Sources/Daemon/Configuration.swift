@@ -54,6 +54,7 @@ package struct Configuration {
             ladders: settings.ladders.map(Configuration.source), warnings: settings.warnings.map(Configuration.source),
             into: preset)
         check.topics(settings)
+        for (index, input) in settings.inputs.enumerated() { check.input(input, "inputs[\(index)]", money) }
         if isForKafka {
             let surroundings = SurroundingsCheck(problems: problems)
             surroundings.properties(settings.kafka)
@@ -127,14 +128,14 @@ package struct Configuration {
         case .mapped: mapping = Mapping(topic: topic, kindAt: .pointers([]), kinds: [:], fields: [:])
         }
         if let at = input.kindAt {
-            mapping.kindAt = source(at)
+            mapping.kindAt = kindSource(at, mapping)
             // What Segment's `type` says matters no more; what Debezium's `op` says does.
             if mapping.kindsAreLoose { (mapping.skippedAt, mapping.skippedValues) = ([], []) }
         }
         if !input.kinds.isEmpty {
             mapping.kinds = [:]
             for (name, values) in input.kinds {
-                for value in values { mapping.kinds[value] = Mapping.nativeKinds[name] }
+                for value in values { mapping.kinds[mapping.plainKind(value.value)] = Mapping.nativeKinds[name] }
             }
         }
         for field in Field.allCases { if let at = input.fields[field.name] { mapping.fields[field] = source(at) } }
@@ -147,7 +148,14 @@ package struct Configuration {
     private static func source(_ source: InputSettings.FieldSource) -> Mapping.Source {
         switch source {
         case .pointer(let pointer): .pointers([pointer.value])
-        case .constant(let text): .constant(text)
+        case .constant(let text): .constant(text.value)
+        }
+    }
+
+    private static func kindSource(_ source: InputSettings.FieldSource, _ mapping: Mapping) -> Mapping.Source {
+        switch source {
+        case .pointer(let pointer): .pointers([pointer.value])
+        case .constant(let text): .constant(mapping.plainKind(text.value))
         }
     }
 }
@@ -196,6 +204,35 @@ private struct Check {
         return money
     }
 
+    /// What would make every record be skipped or rejected, and what could be read in two ways.
+    func input(_ input: InputSettings, _ key: String, _ money: MoneyRules) {
+        let mapping = Configuration.mapping(input)
+        var kinds: [String: String] = [:]
+        for name in ["purchase", "refund", "click"] {
+            for value in input.kinds[name] ?? [] {
+                let plain = mapping.plainKind(value.value)
+                if let other = kinds[plain], other != name {
+                    add(value.place, "\(key).kind.\(name)", "'\(value.value)' already stands for a \(other)")
+                }
+                kinds[plain] = kinds[plain] ?? name
+            }
+        }
+        if case .constant(let kind)? = input.kindAt, mapping.kinds[mapping.plainKind(kind.value)] == nil {
+            add(
+                kind.place, "\(key).kind.at",
+                "'\(kind.value)' is the kind of all records and names none: every record would be skipped; there are "
+                    + mapping.kinds.keys.sorted().joined(separator: ", "))
+        }
+        if case .constant(let currency)? = input.fields["currency"], currency.value != money.currency,
+            money.rates[currency.value] == nil
+        {
+            add(
+                currency.place, "\(key).fields.currency",
+                "'\(currency.value)' is neither money.currency (\(money.currency)) nor in money.rates: every amount would be rejected"
+            )
+        }
+    }
+
     func topics(_ settings: Settings) {
         let ladders =
             (settings.preset?.value == "none" ? [] : Presets.fourTierLadders.map(\.name))
@@ -207,8 +244,8 @@ private struct Check {
                 "there is no such output; there are \(keys.sorted().joined(separator: ", "))")
         }
         for ladder in settings.ladders
-        where ["warnings", "dead_letters", "journal", "versions", "orders", "spend", "recency"].contains(
-            ladder.name.value)
+        where Ruleset.reservedNames.contains(ladder.name.value)
+            || ["warnings", "dead_letters", "journal", "versions"].contains(ladder.name.value)
         {
             add(ladder.name.place, ladder.name.key, "the name '\(ladder.name.value)' is taken")
         }
@@ -269,13 +306,14 @@ private struct Check {
             case .shape: preconditionFailure("rules are compiled without a look at their shape")
             case .rung(let ladder, let rung, let problem):
                 let source = ladders[ladder]
-                let when = settings.ladders.first { $0.name.value == source.name }?.rungs[rung].when
+                // Of two with one name, which was told, the last one is taken.
+                let when = settings.ladders.last { $0.name.value == source.name }?.rungs[rung].when
                 add(
                     when, source.rungs[rung].rule ?? "", problem,
                     fallback: "ladders.\(source.name).\(source.rungs[rung].name)")
             case .warning(let index, let problem):
                 let source = warnings[index]
-                let when = settings.warnings.first { $0.name.value == source.name }?.when
+                let when = settings.warnings.last { $0.name.value == source.name }?.when
                 add(when, source.rule, problem, fallback: "warnings.\(source.name)")
             }
         }

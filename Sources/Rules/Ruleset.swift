@@ -120,6 +120,9 @@ package final class Ruleset: Sendable {
 
     deinit { decisions.deallocate() }
 
+    /// Names that mean something else in a rule: no ladder is called so.
+    package static let reservedNames = Set(Feature.named.map(\.name) + ["true", "false"])
+
     /// Every rule that is refused, in the order of the sources.
     package static func problems(
         ladders: [LadderSource], warnings: [WarningSource], currencyExponent: Int, halfLives: [Int64]

@@ -41,14 +41,14 @@ package struct InputSettings: Sendable {
 
     package enum FieldSource: Sendable {
         case pointer(Placed<String>)
-        case constant(String)
+        case constant(Placed<String>)
     }
 
     package var topic = Placed("", place: Place(line: 0, column: 0))
     package var format = Format.native
     package var kindAt: FieldSource?
     /// purchase, refund, click: the values that name them.
-    package var kinds: [String: [String]] = [:]
+    package var kinds: [String: [Placed<String>]] = [:]
     /// By the field names of docs/inputs.md.
     package var fields: [String: FieldSource] = [:]
     /// rfc3339, s, ms, us.

@@ -40,7 +40,7 @@ extension SettingsLoader {
         if var kind = section.section("kind") {
             input.kindAt = fieldSource(&kind, "at")
             for name in ["purchase", "refund", "click"] {
-                let values = kind.items(name).compactMap { kind.text(of: $0, key: kind.full(name))?.value }
+                let values = kind.items(name).compactMap { kind.text(of: $0, key: kind.full(name)) }
                 if !values.isEmpty { input.kinds[name] = values }
             }
             kind.finish()
@@ -104,8 +104,11 @@ extension SettingsLoader {
             }
         }
         inner.finish()
+        if let at, value != nil {
+            section.problems.add(at.place, path, "either {at: pointer} or {value: constant}, not both")
+        }
         if let at { return pointer(at, section.problems) }
-        if let value { return .constant(value.value) }
+        if let value { return .constant(value) }
         section.problems.add(node.place, path, "expected a JSON pointer, {at: pointer} or {value: constant}")
         return nil
     }

@@ -134,6 +134,10 @@ package enum SettingsLoader {
         let file = section.nonEmpty("file")
         let credential = section.nonEmpty("credential")
         section.finish()
+        if file != nil && credential != nil {
+            parent.problems.add(node.place, section.path, "either {file: path} or {credential: name}, not both")
+            return nil
+        }
         if !readsSecrets && (file ?? credential) != nil { return nil }
         do throws(SecretFile.Failure) {
             if let file { return try SecretFile.read(file.value) }

@@ -111,6 +111,53 @@ private let least = "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [{ topic:
         }
     }
 
+    /// The last of two is the one whose rules are looked at.
+    @Test func whatStandsTwiceIsToldTogetherWithItsOwnMistakes() throws {
+        let ladders = """
+            ladders:
+              - { name: tier, rungs: [{ name: a }] }
+              - { name: tier, rungs: [{ name: a, when: "recency < 1" }, { name: b, when: "recency < foo" }, { name: c }] }
+            warnings:
+              - { name: w, when: "recency < 1" }
+              - { name: w, when: "recency < foo" }
+            """
+        let found = try problems(ofText: least + ladders)
+        #expect(
+            found.map { "\($0.place?.line ?? 0) \($0.key)" } == [
+                "5 ladders[1].name", "5 ladders[1].rungs[1].when", "8 warnings[1].name", "8 warnings[1].when",
+            ])
+    }
+
+    /// Names of kinds that the configuration has are compared as those of the format (docs/inputs.md).
+    @Test(arguments: [
+        "Order Paid", "order paid", " ORDER PAID\\t", "Product Seen", "product seen",
+    ])
+    func segmentsNamesOfKindsHaveNoCase(event: String) throws {
+        let text = """
+            kafka: { bootstrap: "localhost:9092" }
+            inputs: [{ topic: t, format: segment, kind: { purchase: ["Order Paid"], click: [" Product Seen "] } }]
+            """
+        let version = try withFile(text) { try Configuration.load($0).version }
+        let decoder = RecordDecoder(version.mappings[0], money: version.money)
+        let record =
+            #"{"type":"track","event":"\#(event)","messageId":"1","userId":"u","properties":{"total":1},"timestamp":"2026-01-01T00:00:00Z"}"#
+        let decoded = Array(record.utf8).withUnsafeBytes { decoder.decode($0) }
+        guard case .event(let found) = decoded else {
+            Issue.record("\(decoded)")
+            return
+        }
+        #expect(found.kind == (event.lowercased().contains("paid") ? .purchase : .click))
+    }
+
+    @Test func aKindThatAllRecordsHaveIsComparedAsTheOthers() throws {
+        let text = """
+            kafka: { bootstrap: "localhost:9092" }
+            inputs: [{ topic: t, format: segment, kind: { at: { value: "Order Completed" } } }]
+            """
+        let mapping = try withFile(text) { try Configuration.load($0).version.mappings[0] }
+        #expect(mapping.kindAt == .constant("order completed"))
+    }
+
     @Test func expandsTheEnvironment() throws {
         setenv("RFMD_TEST_ZONE", "Europe/Berlin", 1)
         setenv("RFMD_TEST_EMPTY", "", 1)
@@ -157,6 +204,11 @@ private let least = "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [{ topic:
         #expect(own == "hunter2")
         let shared = try withFile("hunter2", mode: 0o640) { try password("{ file: \($0) }") }
         #expect(shared.contains("can be read by others: chmod 600 it"))
+        #expect(try withFile("hunter2\r\n") { try password("{ file: \($0) }") } == "hunter2")
+        for (content, problem) in [("", "is empty"), ("\n", "is empty"), ("a\0b", "is no text of UTF-8")] {
+            let told = try withFile(content) { try password("{ file: \($0) }") }
+            #expect(told.contains(problem), "\(told)")
+        }
         #expect(try password("{ file: /nonexistent }").contains("cannot open '/nonexistent'"))
         #expect(try password("{ filo: /x }").contains("did you mean 'file'?"))
         unsetenv("CREDENTIALS_DIRECTORY")
@@ -172,6 +224,22 @@ private let least = "kafka: { bootstrap: \"localhost:9092\" }\ninputs: [{ topic:
         #expect(try password("{ credential: kafka }") == "s3cret")
         #expect(try password("{ credential: ../x }").contains("there is no credential"))
         unsetenv("CREDENTIALS_DIRECTORY")
+    }
+
+    /// A pipe would be waited for, and a folder read as nothing.
+    @Test func aSecretThatIsNoFileIsRefused() throws {
+        let folder = try TemporaryFolder()
+        let pipe = folder.url("pipe").path
+        #expect(mkfifo(pipe, 0o600) == 0)
+        let inner = folder.url("folder").path
+        try FileManager.default.createDirectory(
+            atPath: inner, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+        for path in [pipe, inner] {
+            let properties = "{ sasl.password: { file: \(path) } }"
+            let found = try problems(
+                ofText: "kafka: { bootstrap: b, properties: \(properties) }\ninputs: [{ topic: t }]\n")
+            #expect(found.map(\.message) == ["'\(path)' is no file of at most 65536 bytes"])
+        }
     }
 
     /// What is printed ends in a log: a line that may hold a secret is not shown.
