@@ -43,8 +43,14 @@ package struct KeptRecord {
         headers.last { $0.name == name }?.value.map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Of the headers that rfmd adds to a letter.
-    func error(_ name: String) -> String? { header(DeadLetter.headerPrefix + name) }
+    /// Of the headers that rfmd adds to a letter: they begin with the topic. A record that comes from a dead-letter topic has the like of
+    /// its own before them, more than these perhaps.
+    func error(_ name: String) -> String? {
+        let begin = headers.lastIndex { $0.name == DeadLetter.headerPrefix + "topic" } ?? 0
+        return headers[begin...].last { $0.name == DeadLetter.headerPrefix + name }?.value.map {
+            String(decoding: $0, as: UTF8.self)
+        }
+    }
 }
 
 package struct Letter {
@@ -60,7 +66,7 @@ package struct Letter {
     package init?(_ record: KeptRecord, at place: LetterPlace, isReplayed: Bool) {
         guard record.error("reason") != nil, let topic = record.error("topic"),
             let partition = record.error("partition").flatMap({ Int32($0) }),
-            let offset = record.error("offset").flatMap({ Int64($0) })
+            let offset = record.error("offset").flatMap({ Int64($0) }), (0..<Int64.max).contains(offset)
         else { return nil }
         self.record = record
         self.place = place

@@ -20,7 +20,7 @@ enum LetterPlaceText {
 private enum LettersCheck {
     /// Of a letter: `rfmd dlq` looks at these.
     private static let names = [
-        "reason", "topic", "partition", "offset", "timestamp", "exception.message", "truncated", "replayed",
+        "topic", "reason", "partition", "offset", "timestamp", "exception.message", "truncated", "replayed",
     ]
 
     static func run(_ bytes: UnsafeRawBufferPointer) throws(Finding) {
