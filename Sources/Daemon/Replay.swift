@@ -57,7 +57,12 @@ struct Replay {
             throw FileFailure(message: "cannot read '\(file)': \(String(cString: strerror(errno)))")
         }
         var state: StateFile?
-        if let path { state = try StateFile(path) }
+        if let path {
+            for file in files where file != "-" && StateFile.isSame(path, file) {
+                throw FileFailure(message: "--state '\(path)' is a file of events to read, and would be overwritten")
+            }
+            state = try StateFile(path)
+        }
         for file in files { try read(file) }
         finish(until)
         if let failure = output.failure ?? errors.failure { throw FileFailure(message: failure) }

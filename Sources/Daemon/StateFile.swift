@@ -19,6 +19,14 @@ struct StateFile {
         if let temporary { unlink(temporary) }
     }
 
+    /// One regular file, whatever its names; what is not there yet is none.
+    static func isSame(_ one: String, _ other: String) -> Bool {
+        var first = stat()
+        var second = stat()
+        guard stat(one, &first) == 0, stat(other, &second) == 0, first.st_mode & S_IFMT == S_IFREG else { return false }
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    }
+
     private func opened() throws(FileFailure) -> (descriptor: Int32, output: Output) {
         let flags = temporary == nil ? O_WRONLY | O_CREAT | O_CLOEXEC : O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
         let descriptor = open(temporary ?? path, flags, 0o644)

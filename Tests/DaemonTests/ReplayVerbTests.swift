@@ -73,6 +73,19 @@ import Testing
     }
 
     /// It is there whole or as it was, and nothing is left beside it.
+    /// As a shell makes of `--state *.ndjson`.
+    @Test func theStateIsNotWrittenOverTheEvents() throws {
+        let events = try folder.write(ReplayVerbTests.line, to: "events")
+        let link = folder.url("link").path
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: events)
+        for state in [events, link, folder.url("./events").path] {
+            let result = try replay(events, "--state", state)
+            #expect(result.status == 1 && result.output.isEmpty)
+            #expect(result.errorText.contains("is a file of events to read"), "\(result.errorText)")
+        }
+        #expect(try String(contentsOfFile: events, encoding: .utf8) == ReplayVerbTests.line)
+    }
+
     @Test func theStateFileIsReplacedWhenItIsWhole() throws {
         let events = try folder.write(ReplayVerbTests.line, to: "events")
         let state = try folder.write("as it was\n", to: "state")
