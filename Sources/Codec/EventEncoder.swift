@@ -45,6 +45,19 @@ package final class EventEncoder: Sendable {
         warnings = rules.warnings.map { EventEncoder.warning($0.source.name, $0.source.rule, source) }
     }
 
+    /// A URI reference, as CloudEvents wants it: a group may be called anything.
+    package static func source(cluster: String, group: String) -> String { "/rfmd/\(escaped(cluster))/\(escaped(group))" }
+
+    /// A segment of a URI's path: all but what RFC 3986 calls unreserved is percent-encoded.
+    private static func escaped(_ segment: String) -> String {
+        segment.utf8.map { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: String(Unicode.Scalar(byte))
+            default: (byte < 0x10 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
+            }
+        }.joined()
+    }
+
     private static func bytes(_ write: (ByteBuffer) -> Void) -> [UInt8] {
         let buffer = ByteBuffer(capacity: 128)
         write(buffer)

@@ -77,7 +77,8 @@ struct Replay {
         version.clockMode = .event
         applier = RecordApplier(engine: engine, version: version)
         encoder = EventEncoder(
-            source: "/rfmd/replay/\(configuration.settings.kafka.group)", rules: configuration.rules,
+            source: EventEncoder.source(cluster: "replay", group: configuration.settings.kafka.group),
+            rules: configuration.rules,
             version: configuration.version.digest)
     }
 

@@ -43,7 +43,7 @@ final class Service {
                     number: number, group: client.group, partitions: environment.partitions,
                     topics: environment.outputs,
                     format: .init(rawValue: settings.outputs.format.rawValue) ?? .structured,
-                    source: "/rfmd/\(environment.cluster)/\(client.group)", version: configuration.version,
+                    source: EventEncoder.source(cluster: environment.cluster, group: client.group), version: configuration.version,
                     emitFrom: configuration.emitFrom, snapshotEvery: settings.snapshots.every,
                     snapshotsKept: settings.snapshots.keep,
                     rebuilds: environment.rebuilds),

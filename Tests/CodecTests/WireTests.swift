@@ -6,6 +6,15 @@ import TestSupport
 import Testing
 
 @Suite struct WireTests {
+    /// CloudEvents' `source` is a URI reference, and a group may be called anything that can be printed.
+    @Test(arguments: [
+        ("rfmd-eu_1.~", "/rfmd/Xk2/rfmd-eu_1.~"), ("Läden 1", "/rfmd/Xk2/L%C3%A4den%201"),
+        ("a/b%?#\"", "/rfmd/Xk2/a%2Fb%25%3F%23%22"),
+    ])
+    func theSourceIsAURIReference(group: String, source: String) {
+        #expect(EventEncoder.source(cluster: "Xk2", group: group) == source)
+    }
+
     private static func record(_ random: inout RandomSource) -> JournalRecord {
         func digest(_ random: inout RandomSource) -> Digest { Digest(high: random.next(), low: random.next()) }
         var genesis = Genesis(
