@@ -79,11 +79,14 @@ final class Client {
         switch kind {
         case .consumer, .reader:
             settings += [
-                ("fetch.message.max.bytes", "4194304"), ("fetch.max.bytes", "67108864"), ("fetch.wait.max.ms", "50"),
+                ("fetch.message.max.bytes", "4194304"), ("fetch.max.bytes", "67108864"),
                 ("queued.min.messages", "200000"), ("fetch.error.backoff.ms", "100"),
             ]
             if case .consumer(let kilobytes) = kind {
-                settings.append(("queued.max.messages.kbytes", String(kilobytes)))
+                settings += [("queued.max.messages.kbytes", String(kilobytes)), ("fetch.wait.max.ms", "50")]
+            } else {
+                // It reads one partition after the other to its end, and that there is no more is told when this is over.
+                settings.append(("fetch.wait.max.ms", "5"))
             }
         case .producer:
             // A transaction lasts from the sealing of a batch to its commit. When its owner dies, the next one waits for its time to run out.
