@@ -46,7 +46,9 @@ package final class EventEncoder: Sendable {
     }
 
     /// A URI reference, as CloudEvents wants it: a group may be called anything.
-    package static func source(cluster: String, group: String) -> String { "/rfmd/\(escaped(cluster))/\(escaped(group))" }
+    package static func source(cluster: String, group: String) -> String {
+        "/rfmd/\(escaped(cluster))/\(escaped(group))"
+    }
 
     /// A segment of a URI's path: all but what RFC 3986 calls unreserved is percent-encoded.
     private static func escaped(_ segment: String) -> String {

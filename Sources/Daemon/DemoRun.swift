@@ -193,8 +193,13 @@ final class DemoRun {
         let changes = shop.changes
         let warnings = changes.warningsRaised
         let statuses = service.workers.map(\.status)
-        for case .refused(let text)? in service.endings ?? [] { throw Failure(text: text) }
-        for case .defect(let text)? in service.endings ?? [] { throw Failure(text: text) }
+        for ending in service.endings ?? [] {
+            switch ending {
+            case .stopped: break
+            case .stoppedUncommitted(let text), .fenced(let text), .refused(let text), .defect(let text):
+                throw Failure(text: text)
+            }
+        }
         if json {
             printOut(
                 "{\"events\":\(shop.sent.events),\"customers\":\(shop.sent.customers),\"tier_changes\":\(changes.tierChanges),"

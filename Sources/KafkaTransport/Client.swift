@@ -80,7 +80,7 @@ final class Client {
         case .consumer, .reader:
             settings += [
                 ("fetch.message.max.bytes", "4194304"), ("fetch.max.bytes", "67108864"),
-                ("queued.min.messages", "200000"), ("fetch.error.backoff.ms", "100"),
+                ("queued.min.messages", "20000"), ("fetch.error.backoff.ms", "100"),
             ]
             if case .consumer(let kilobytes) = kind {
                 settings += [("queued.max.messages.kbytes", String(kilobytes)), ("fetch.wait.max.ms", "50")]

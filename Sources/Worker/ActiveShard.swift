@@ -6,7 +6,7 @@ final class ActiveShard {
     let shard: Shard
     /// The last batch that is known to be committed.
     private(set) var committed: UInt64
-    /// Where the journal's records lie, of batches that have a snapshot or may have one.
+    /// Where the journal's records lie: of every batch that the recovery read, and of those since that may have a snapshot.
     private(set) var journalOffsets: [UInt64: Int64]
     var snapshot: SnapshotProgress?
     /// The newest batch that has a snapshot.

@@ -77,4 +77,11 @@ import Testing
         for (name, value) in limits { #expect(documented[name] == value, "docs/limits.md: \(name)") }
         #expect(documented.count == limits.count, "docs/limits.md has rows that are no limits")
     }
+
+    /// A limit that is named and documented holds only if something asks for it.
+    @Test func everyLimitIsRead() throws {
+        let used = try Repository.files("Sources", endings: [".swift"]).filter { $0 != "Sources/Model/Limits.swift" }
+            .map { try Repository.text($0) }.joined(separator: "\n")
+        for (name, _) in limits { #expect(used.contains("Limits.\(name)"), "nothing in Sources reads Limits.\(name)") }
+    }
 }
