@@ -1,9 +1,14 @@
 # The commands of README.md. `make run` and `make test` install the Debian packages that are missing.
 SHELL := /bin/bash
 PACKAGES := librdkafka-dev libsimdjson-dev libyaml-dev libxxhash-dev libzstd-dev libsystemd-dev pkg-config tzdata python3
+# What a Swift toolchain that was only unpacked needs to run and to link.
+PACKAGES += binutils libcurl4 libncurses6 libsqlite3-0 libstdc++-12-dev libxml2 zlib1g
 TEST_PACKAGES := python3-jsonschema systemd xz-utils iproute2
 # A Kafka broker needs Java: only where one is to be started.
 JAVA_PACKAGES := $(if $(KAFKA_HOME),$(shell command -v java >/dev/null 2>&1 || echo default-jre-headless))
+
+# With Swift's libraries inside: a service cannot read a toolchain below /home or /root, and needs none.
+RELEASE := swift build -c release --static-swift-stdlib
 
 # Where `make install` puts what was built. DESTDIR is for packagers: everything goes below it.
 PREFIX ?= /usr/local
@@ -16,10 +21,10 @@ run: build
 	.build/release/rfmd demo
 
 build: deps
-	swift build -c release --product rfmd
+	$(RELEASE) --product rfmd
 
 test: deps-test
-	swift build -c release --product rfmd
+	$(RELEASE) --product rfmd
 	RFMD_BINARY=$(CURDIR)/.build/release/rfmd swift test --no-parallel --disable-xctest
 
 # SEEDS runs from FIRST on, on all cores; or one SEED with its trace. MUTATION: with a deliberate defect (docs/simulation.md).
@@ -33,7 +38,7 @@ simulate: deps
 MINUTES ?= 5
 chaos: deps-test
 	@test -n "$(KAFKA_HOME)" || { echo "chaos needs a broker: set KAFKA_HOME to a Kafka distribution" >&2; exit 1; }
-	swift build -c release --product rfmd
+	$(RELEASE) --product rfmd
 	RFMD_BINARY=$(CURDIR)/.build/release/rfmd RFMD_CHAOS_MINUTES=$(MINUTES) $(if $(SEED),RFMD_TEST_SEED=$(SEED)) \
 	    swift test --no-parallel --disable-xctest --filter nothingIsLostOrDoubledInChaos
 
@@ -54,7 +59,7 @@ fuzz: deps
 EVENTS ?= 10000000
 soak: deps-test
 	@test -n "$(KAFKA_HOME)" || { echo "soak needs a broker: set KAFKA_HOME to a Kafka distribution" >&2; exit 1; }
-	swift build -c release --product rfmd
+	$(RELEASE) --product rfmd
 	RFMD_BINARY=$(CURDIR)/.build/release/rfmd RFMD_SOAK_EVENTS=$(EVENTS) \
 	    swift test --no-parallel --disable-xctest --filter memoryStaysWhatItIsAfterWarmingUp
 
@@ -62,16 +67,20 @@ soak: deps-test
 # What an empty file leaks in Foundation is not ours: `make soak` looks for leaks (docs/guarantees.md).
 UNDEFINED := -fsanitize=undefined -fsanitize-trap=undefined
 sanitize: deps-test
-	swift build -c release --product rfmd
+	$(RELEASE) --product rfmd
 	ASAN_OPTIONS=detect_leaks=0 RFMD_BINARY=$(CURDIR)/.build/release/rfmd swift test --sanitize=address --scratch-path .build/address \
 	    --no-parallel --disable-xctest $(foreach flag,$(UNDEFINED),-Xcc $(flag) -Xcxx $(flag)) \
 	    --skip 'BrokerTests|SimulatorTests|SystemdTests|DemoTests|OracleTests'
 
 deps:
 	@$(call packages,$(PACKAGES))
+	@$(has-swift)
 
 deps-test:
 	@$(call packages,$(PACKAGES) $(TEST_PACKAGES) $(JAVA_PACKAGES))
+	@$(has-swift)
+
+has-swift = command -v swift >/dev/null || { echo "there is no swift in PATH: unpack Swift 6.3, and add its usr/bin to PATH" >&2; exit 1; }
 
 # Installs what dpkg does not know as installed; asks for root only then.
 define packages
