@@ -63,13 +63,24 @@ import Testing
 
     @Test func theVerbsAndOptionsExist() throws {
         let lines = try unit().split(separator: "\n").filter { $0.hasPrefix("Exec") }
-        #expect(lines.count == 2)
+        #expect(!lines.isEmpty)
         for line in lines {
             let words = line.drop { $0 != "=" }.dropFirst().split(separator: " ").map(String.init)
             let help = try Command.run(try Repository.binary(), [words[1], "--help"])
             #expect(help.status == 0, "\(line)")
             for option in words where option.hasPrefix("--") { #expect(help.outputText.contains(option), "\(line)") }
         }
+    }
+
+    /// systemd looks at RestartPreventExitStatus= for the main process alone: a check in ExecStartPre= that ends with 78 is tried
+    /// again until the start limit is reached.
+    @Test func aWrongConfigurationIsFoundByTheMainProcess() throws {
+        let lines = try unit().split(separator: "\n")
+        #expect(lines.contains("RestartPreventExitStatus=78"))
+        #expect(lines.filter { $0.hasPrefix("Exec") }.map { $0.prefix { $0 != "=" } } == ["ExecStart"])
+        let folder = try TemporaryFolder()
+        let path = try folder.write("no: configuration\n", to: "rfmd.yaml")
+        #expect(try Command.run(try Repository.binary(), ["run", "--config", path]).status == 78)
     }
 
     @Test func theUserIsMade() throws {
