@@ -23,11 +23,13 @@ enum ProcessSetup {
         }
     }
 
-    /// Only what may be called in a signal handler. The instruction that failed runs again when it returns, and ends the process.
-    private static let crashed: @convention(c) (Int32) -> Void = { _ in
+    /// Only what may be called in a signal handler. The signal comes once more when this returns, without a handler, and ends the process:
+    /// one from outside, as of systemd's watchdog, has no instruction that would fail again.
+    private static let crashed: @convention(c) (Int32) -> Void = { number in
         let text: StaticString =
             "rfmd: ended by a defect, or because there is no memory left. SWIFT_BACKTRACE=enable=yes shows where.\n"
         _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
+        _ = raise(number)
     }
 
     /// Raises the limit of open files as far as it may be raised, and says what is still too low for brokers and workers.

@@ -63,6 +63,17 @@ import Testing
         #expect(run.output.contains("stopping: nothing was begun yet") && run.output.contains("NOTICE stopped"))
     }
 
+    /// As systemd's watchdog sends it: from outside, so that no instruction fails again.
+    @Test func anAbortFromOutsideEndsIt() throws {
+        let running = try start(["run", "--config", try configuration("127.0.0.1:1")])
+        try running.await("no broker can be reached")
+        running.child.signal(SIGABRT)
+        try wait(for: "its end", seconds: 10) { !running.child.process.isRunning }
+        #expect(running.child.process.terminationReason == .uncaughtSignal)
+        #expect(running.child.process.terminationStatus == SIGABRT)
+        #expect(try running.output().contains("ended by a defect"))
+    }
+
     /// A terminal that is closed ends what was started in it; a service is asked to read its configuration again, which it cannot yet.
     @Test func aHangupIsTheEndOfATerminalAndNoneOfAService() throws {
         let path = try configuration("127.0.0.1:1")
