@@ -15,12 +15,17 @@ enum ProcessSetup {
     /// only $SWIFT_BACKTRACE asks for.
     static func endCrashesPlainly() {
         if let wish = getenv("SWIFT_BACKTRACE"), !String(cString: wish).contains("enable=no") { return }
+        var all = sigset_t()
+        sigemptyset(&all)
         for number in [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV] {
             var action = sigaction()
             action.__sigaction_handler.sa_handler = ProcessSetup.crashed
             action.sa_flags = Int32(bitPattern: UInt32(SA_RESETHAND)) | SA_ONSTACK
             sigaction(number, &action, nil)
+            sigaddset(&all, number)
         }
+        // Whoever started it may have blocked some.
+        sigprocmask(SIG_UNBLOCK, &all, nil)
     }
 
     /// Only what may be called in a signal handler. The signal comes once more when this returns, without a handler, and ends the process:
