@@ -9,7 +9,7 @@ import Rules
 struct EngineBench {
     private let workload: Workload
     private let engine: Engine
-    private let texts = EventTexts()
+    private let texts = EventTexts(window: EngineBench.window)
     private var sinceSlice = 0
     private var effects = 0
 
@@ -53,32 +53,31 @@ struct EngineBench {
 
     private mutating func apply(_ numbers: Range<Int>) -> (wall: Double, cpu: Double) {
         let (began, cpuBegan) = (Machine.seconds(), Machine.cpuSeconds)
-        var ahead = (0..<EngineBench.window).map { workload.event(numbers.lowerBound + $0) }
-        for event in ahead { announce(event) }
+        let first = numbers.lowerBound
+        var ahead = (first..<first + EngineBench.window).map { workload.event($0) }
+        for number in first..<first + EngineBench.window { announce(ahead[number - first], number) }
         for number in numbers {
-            let event = ahead[number & (EngineBench.window - 1)]
-            let coming = workload.event(number + EngineBench.window)
-            ahead[number & (EngineBench.window - 1)] = coming
-            announce(coming)
-            apply(event, number)
+            let place = (number - first) & (EngineBench.window - 1)
+            apply(ahead[place], number)
+            ahead[place] = workload.event(number + EngineBench.window)
+            announce(ahead[place], number + EngineBench.window)
         }
         endSlice()
         return (Machine.seconds() - began, Machine.cpuSeconds - cpuBegan)
     }
 
     @inline(__always)
-    private func announce(_ event: Workload.Event) {
-        texts.setCustomer(event.customer)
-        engine.announce(texts.customer)
+    private func announce(_ event: Workload.Event, _ number: Int) {
+        texts.set(number, customer: event.customer)
+        engine.announce(texts.customer(number))
     }
 
     @inline(__always)
     private mutating func apply(_ event: Workload.Event, _ number: Int) {
-        texts.setCustomer(event.customer)
-        texts.setEvent(number)
+        let (customer, id) = (texts.customer(number), texts.event(number))
         let input = EngineInput(
-            kind: event.isPurchase ? .purchase : .click, customer: texts.customer, event: texts.event,
-            order: texts.event, occurredAt: event.time, amount: event.isPurchase ? Int64(1_000 + number & 0x3FFF) : nil)
+            kind: event.isPurchase ? .purchase : .click, customer: customer, event: id, order: id,
+            occurredAt: event.time, amount: event.isPurchase ? Int64(1_000 + number & 0x3FFF) : nil)
         let outcome = engine.apply(input, at: event.time)
         precondition(outcome == .accepted, "the bench's own events are usable")
         sinceSlice += 1
@@ -111,31 +110,56 @@ struct EngineBench {
     }
 }
 
-/// The texts of the event at hand: `c000000000000001` and `e000000000000001`, rewritten in place.
+/// The texts of the events at hand, `c000000000000001` and `e000000000000001`, in a ring.
 private final class EventTexts {
-    private let bytes: UnsafeMutableRawBufferPointer
+    private let words: UnsafeMutablePointer<UInt64>
+    private let window: Int
+    private static let wordsEach = 2 * Workload.idBytes / 8
 
-    init() {
-        bytes = .allocate(byteCount: 64, alignment: 64)
-        bytes.initializeMemory(as: UInt8.self, repeating: 0x30)
-        (bytes[0], bytes[32]) = (0x63, 0x65)
+    /// `window` is a power of two.
+    init(window: Int) {
+        self.window = window
+        words = .allocate(capacity: window * EventTexts.wordsEach)
+        words.initialize(repeating: 0, count: window * EventTexts.wordsEach)
     }
 
-    deinit { bytes.deallocate() }
+    deinit { words.deallocate() }
 
-    var customer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[0..<Workload.idBytes]) }
-    var event: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[32..<32 + Workload.idBytes]) }
-
-    @inline(__always) func setCustomer(_ number: Int) { write(number, upTo: Workload.idBytes) }
-    @inline(__always) func setEvent(_ number: Int) { write(number, upTo: 32 + Workload.idBytes) }
-
-    /// The last ten digits: the others stay zeros.
     @inline(__always)
-    private func write(_ number: Int, upTo end: Int) {
-        var rest = UInt64(number)
-        for at in stride(from: end - 1, through: end - 10, by: -1) {
-            bytes[at] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
-        }
+    func customer(_ number: Int) -> UnsafeRawBufferPointer { text(place(number)) }
+
+    @inline(__always)
+    func event(_ number: Int) -> UnsafeRawBufferPointer { text(place(number) + 2) }
+
+    @inline(__always)
+    func set(_ number: Int, customer: Int) {
+        write(customer, letter: 0x63, place(number))
+        write(number, letter: 0x65, place(number) + 2)
+    }
+
+    @inline(__always)
+    private func place(_ number: Int) -> Int { (number & (window - 1)) * EventTexts.wordsEach }
+
+    @inline(__always)
+    private func text(_ place: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: words + place, count: Workload.idBytes)
+    }
+
+    /// A letter and 15 digits, in two stores, so that what is timed is the engine.
+    @inline(__always)
+    private func write(_ number: Int, letter: UInt64, _ place: Int) {
+        let (high, low) = UInt64(number).quotientAndRemainder(dividingBy: 100_000_000)
+        words[place] = EventTexts.eightDigits(high) & ~0xFF | letter
+        words[place + 1] = EventTexts.eightDigits(low)
+    }
+
+    /// The text of a number below 10^8, its first digit in the lowest byte: halves are split four, two and one digit wide.
+    @inline(__always)
+    private static func eightDigits(_ number: UInt64) -> UInt64 {
+        let fours = number / 10_000 | (number % 10_000) << 32
+        let hundreds = (fours &* 10_486) >> 20 & 0x0000_007F_0000_007F
+        let twos = hundreds | (fours &- hundreds &* 100) << 16
+        let tens = (twos &* 103) >> 10 & 0x000F_000F_000F_000F
+        return (tens | (twos &- tens &* 10) << 8) | 0x3030_3030_3030_3030
     }
 }
