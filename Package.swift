@@ -39,7 +39,11 @@ let package = Package(
         .target(name: "CFiber", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])]),
         .target(
             name: "CSimdJSON",
-            cxxSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])],
+            // Without NDEBUG simdjson checks itself at every step.
+            cxxSettings: [
+                .unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"]),
+                .define("NDEBUG", .when(configuration: .release)),
+            ],
             linkerSettings: [.linkedLibrary("simdjson")]),
 
         library("Model", ["CXXHash"]),

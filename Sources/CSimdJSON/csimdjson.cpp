@@ -3,6 +3,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -12,24 +13,67 @@ using namespace simdjson;
 
 namespace {
 
+// A key of the plan as most records write it: without escapes, and with the quote that ends it.
+class PlainKey {
+ public:
+  explicit PlainKey(const std::string &key) : text(key + '"') {
+    for (unsigned char byte : key) is_plain = is_plain && byte >= 0x20 && byte != '"' && byte != '\\';
+    size_t count = std::min(text.size(), sizeof(first));
+    std::memcpy(&first, text.data(), count);
+    std::memset(&mask, 0xFF, count);
+  }
+
+  // True if the key whose text begins at `raw` is this one. `raw` has at least eight bytes, for records are padded, and no byte behind
+  // the first that differs is read.
+  bool stands_at(const char *raw) const {
+    uint64_t word;
+    std::memcpy(&word, raw, sizeof(word));
+    if (!is_plain || (word & mask) != first) return false;
+    for (size_t at = sizeof(word); at < text.size(); at++) {
+      if (raw[at] != text[at]) return false;
+    }
+    return true;
+  }
+
+ private:
+  std::string text;
+  bool is_plain = true;
+  // The first eight bytes of `text`, or all.
+  uint64_t first = 0;
+  uint64_t mask = 0;
+};
+
 struct Node {
+  struct Child {
+    std::string key;
+    PlainKey plain;
+    std::unique_ptr<Node> node;
+  };
+
   int slot = -1;
-  std::vector<std::pair<std::string, std::unique_ptr<Node>>> children;
+  std::vector<Child> children;
 
   const Node *find(std::string_view key) const {
     for (const auto &child : children) {
-      if (child.first.size() == key.size() && std::memcmp(child.first.data(), key.data(), key.size()) == 0)
-        return child.second.get();
+      if (child.key == key) return child.node.get();
+    }
+    return nullptr;
+  }
+
+  // Of a key as it is written; nullptr if it is none of the plan's, or has escapes.
+  const Node *find_plain(const char *raw) const {
+    for (const auto &child : children) {
+      if (child.plain.stands_at(raw)) return child.node.get();
     }
     return nullptr;
   }
 
   Node *make(const std::string &key) {
     for (auto &child : children) {
-      if (child.first == key) return child.second.get();
+      if (child.key == key) return child.node.get();
     }
-    children.emplace_back(key, std::make_unique<Node>());
-    return children.back().second.get();
+    children.push_back(Child{key, PlainKey(key), std::make_unique<Node>()});
+    return children.back().node.get();
   }
 };
 
@@ -70,16 +114,21 @@ struct Walk {
   // A value that stands again in the same object takes everything of the earlier one away.
   void forget(const Node *node) const {
     keep(node, CSJ_ABSENT, nullptr, 0);
-    for (const auto &child : node->children) forget(child.second.get());
+    for (const auto &child : node->children) forget(child.node.get());
   }
 
   csj_result object(ondemand::object object, const Node *node, uint32_t depth) const {
     for (auto field : object) {
-      std::string_view key;
-      if (field.unescaped_key().get(key)) return CSJ_NOT_JSON;
+      ondemand::raw_json_string raw;
+      if (field.key().get(raw)) return CSJ_NOT_JSON;
+      const Node *child = node == nullptr ? nullptr : node->find_plain(raw.raw());
+      if (child == nullptr) {
+        std::string_view key;
+        if (field.unescaped_key().get(key)) return CSJ_NOT_JSON;
+        if (node != nullptr) child = node->find(key);
+      }
       ondemand::value value;
       if (field.value().get(value)) return CSJ_NOT_JSON;
-      const Node *child = node == nullptr ? nullptr : node->find(key);
       if (child != nullptr && !child->children.empty()) forget(child);
       csj_result result = any(value, child, depth + 1);
       if (result != CSJ_OK) return result;
@@ -100,7 +149,8 @@ struct Walk {
     return CSJ_OK;
   }
 
-  csj_result any(ondemand::value value, const Node *node, uint32_t depth) const {
+  // Inlined: it is called for every value, and goes on by itself only for objects and arrays.
+  __attribute__((always_inline)) csj_result any(ondemand::value value, const Node *node, uint32_t depth) const {
     if (depth > depth_limit) return CSJ_TOO_DEEP;
     ondemand::json_type type;
     if (value.type().get(type)) return CSJ_NOT_JSON;

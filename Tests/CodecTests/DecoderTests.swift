@@ -298,6 +298,31 @@ func purchase(_ field: String = "", _ value: String? = nil) -> String {
         #expect(read("{\"after\":{},\"after\":\(purchase())}", mapping) == DecoderTests.good)
     }
 
+    /// Keys are compared as they are written, and unescaped only where that finds none.
+    @Test(arguments: [
+        (#""event_\u0069d""#, #""\u0065vent_id""#), (#""ev\u0065nt_id""#, #""event_id""#),
+        (#""event_id""#, #""event\u005fid""#),
+    ])
+    func findsKeysHoweverTheyAreWritten(first: String, last: String) {
+        let rest = purchase("event_id").dropFirst().dropLast()
+        #expect(read("{\(first):\"e0\",\(rest),\(last):\"e1\"}") == DecoderTests.good)
+    }
+
+    @Test func takesNoKeyForAnotherThatBeginsLikeIt() {
+        let others = ["event_i", "event_id2", "event_id\\u0000", "event_id\\\"", "type2", "typ", ""]
+        let fields = others.map { ",\"\($0)\":\"x\"" }.joined()
+        #expect(read(purchase().dropLast() + fields + "}") == DecoderTests.good)
+        #expect(read(purchase("event_id").dropLast() + fields + "}") == Read("missing_field event_id"))
+        #expect(read(purchase().dropLast() + ",\"event_id\\x\":1}") == Read("not_json"))
+    }
+
+    @Test func findsKeysThatCannotStandUnescaped() {
+        var mapping = Mapping.native(topic: "t")
+        mapping.fields[.eventID] = .pointers(["/a\"b\\c/\u{9}"])
+        #expect(read(purchase("a\\\"b\\\\c", #"{"\t":"e1"}"#), mapping) == DecoderTests.good)
+        #expect(read(purchase("a", #"{"\t":"e1"}"#), mapping) == Read("missing_field event_id"))
+    }
+
     @Test func everyReasonHasItsOwnName() {
         #expect(Set(RejectionReason.allCases.map(\.name)).count == RejectionReason.allCases.count)
         #expect(Set(RejectionReason.allCases.map(\.message)).count == RejectionReason.allCases.count)
