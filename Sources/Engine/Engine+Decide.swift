@@ -16,10 +16,10 @@ extension Engine {
         var due = Int64.max
         var heedsClicks = false
         // Outlives the decision: whoever is applied here holds the engine, which holds the rules.
-        let table = rules.decisions
+        let (table, constants) = (rules.decisions, rules.constants)
         for ladder in 0..<table.ladders.count {
             let code = table.ladders[ladder]
-            let (rung, until, heeds) = code.decide(features, rules.constants)
+            let (rung, until, heeds) = code.decide(features, constants)
             due = min(due, until)
             if heeds { heedsClicks = true }
             ladderTexts[ladder] = code.text(ofRung: rung)
@@ -35,7 +35,7 @@ extension Engine {
             }
         }
         for warning in 0..<table.warnings.count {
-            let outlook = table.warnings[warning].rule.outlook(features, rules.constants)
+            let outlook = table.warnings[warning].rule.outlook(features, constants)
             due = min(due, decideWarning(warning, table.warnings[warning], row, outlook, decision))
             if outlook.heedsClicks { heedsClicks = true }
         }
@@ -116,7 +116,8 @@ extension Engine {
         var features = Features(
             instant: instant, day: today.day, dayEnds: today.ends, dayGoesBack: today.goesBack, windows: windowValues,
             ladderTexts: ladderTexts)
-        let windows = rules.constants.windows
+        let constants = rules.constants
+        let windows = constants.windows
         for window in windows.indices {
             windowValues[window] = WindowValues(lastDayOutside: today.day - Int64(windows[window]))
         }
@@ -146,7 +147,7 @@ extension Engine {
         }
         if lastEntry >= 0 { features.lastOrderDay = entries[lastEntry].day }
         if lastEntry < 0 && features.ordersTotal > 0 {
-            features.lastOrderDay = rules.constants.zone.day(of: features.lastOrder)
+            features.lastOrderDay = constants.zone.day(of: features.lastOrder)
         }
         features.lastEvent = row.pointee.lastEvent
         features.activity0 = row.pointee.activity0

@@ -41,8 +41,9 @@ package struct ZoneTable: Sendable, Equatable {
     /// There is one such instant a day in most places. Where a clock is set back over midnight the day begins twice, and both count.
     package func nextChange(reaching day: Int64, after instant: Int64) -> Int64? {
         let local = day * CivilTime.millisecondsPerDay
-        let holds = self.day(of: instant) >= day
         var segment = transitions.isEmpty ? 0 : self.segment(at: instant)
+        // Day(instant) >= day, without a division.
+        let holds = instant >= local - offsets[segment]
         while segment < offsets.count {
             let begins = segment == 0 ? Int64.min : transitions[segment - 1]
             let ends = segment == transitions.count ? Int64.max : transitions[segment]

@@ -71,14 +71,14 @@ package struct Code: BitwiseCopyable, @unchecked Sendable {
         case .compareExact where node.pointee.isWhole:
             guard let value = whole(node.pointee.feature, Int(node.pointee.index), features) else { return false }
             return node.pointee.comparison.holds(value < node.pointee.limit ? -1 : value == node.pointee.limit ? 0 : 1)
-        case .compareExact where node.pointee.wideLimbs > 0: return wideHolds(node.pointee, features)
+        case .compareExact where node.pointee.wideLimbs > 0: return wideHolds(node, features)
         case .compareExact:
             let left = exact(Int(node.pointee.left), features)
             let right = exact(Int(node.pointee.right), features)
             if left.isAbsent || right.isAbsent { return false }
             return node.pointee.comparison.holds(Exact.compare(left, right))
         case .compareInexact:
-            return inexactHolds(node.pointee, features, constants, at: features.instant)
+            return inexactHolds(node, features, constants, at: features.instant)
         case .compareText:
             let equal = text(Int(node.pointee.left), features) == text(Int(node.pointee.right), features)
             return equal == (node.pointee.comparison == .equal)
@@ -88,15 +88,17 @@ package struct Code: BitwiseCopyable, @unchecked Sendable {
     }
 
     func exact(_ number: Int, _ features: Features) -> Exact {
-        let node = nodes[number]
-        switch node.kind {
-        case .constant: return node.constant
+        let node = pointer(number)
+        func left() -> Exact { exact(Int(node.pointee.left), features) }
+        func right() -> Exact { exact(Int(node.pointee.right), features) }
+        switch node.pointee.kind {
+        case .constant: return node.pointee.constant
         case .feature: return feature(node, features)
-        case .negate: return -exact(Int(node.left), features)
-        case .add: return exact(Int(node.left), features) + exact(Int(node.right), features)
-        case .subtract: return exact(Int(node.left), features) - exact(Int(node.right), features)
-        case .multiply: return exact(Int(node.left), features) * exact(Int(node.right), features)
-        case .divide: return exact(Int(node.left), features) / exact(Int(node.right), features)
+        case .negate: return -left()
+        case .add: return left() + right()
+        case .subtract: return left() - right()
+        case .multiply: return left() * right()
+        case .divide: return left() / right()
         default: preconditionFailure("a condition is no value")
         }
     }
@@ -117,10 +119,10 @@ package struct Code: BitwiseCopyable, @unchecked Sendable {
     }
 
     @inline(__always)
-    private func feature(_ node: Node, _ features: Features) -> Exact {
-        switch node.feature {
+    private func feature(_ node: UnsafePointer<Node>, _ features: Features) -> Exact {
+        switch node.pointee.feature {
         case .averageOrder:
-            let window = features.windows[Int(node.index)]
+            let window = features.windows[Int(node.pointee.index)]
             if window.orders == 0 { return Exact(0) }
             return Exact(numerator: Int128(window.spend), denominator: Int128(window.orders))
         case .typicalGap:
@@ -129,22 +131,27 @@ package struct Code: BitwiseCopyable, @unchecked Sendable {
                 numerator: Int128(features.lastOrder - features.firstOrder),
                 denominator: Int128(features.ordersTotal - 1))
         case .activity, .activityTrend, .ladder: preconditionFailure("not exact")
-        default: return whole(node.feature, Int(node.index), features).map { Exact($0) } ?? .absent
+        default:
+            guard let value = whole(node.pointee.feature, Int(node.pointee.index), features) else { return .absent }
+            return Exact(value)
         }
     }
 
     @inline(__always)
     func text(_ number: Int, _ features: Features) -> Int32 {
-        let node = nodes[number]
-        return node.kind == .constant ? node.index : features.ladderTexts[Int(node.index)]
+        let node = pointer(number)
+        let index = node.pointee.index
+        return node.pointee.kind == .constant ? index : features.ladderTexts[Int(index)]
     }
 
     // Decaying features: Double, NaN for absent (a comparison with NaN is false, as it must be).
 
-    func inexactHolds(_ node: Node, _ features: Features, _ constants: RuleConstants, at instant: Int64) -> Bool {
-        let left = inexact(Int(node.left), features, constants, at: instant)
-        let right = inexact(Int(node.right), features, constants, at: instant)
-        switch node.comparison {
+    func inexactHolds(
+        _ node: UnsafePointer<Node>, _ features: Features, _ constants: RuleConstants, at instant: Int64
+    ) -> Bool {
+        let left = inexact(Int(node.pointee.left), features, constants, at: instant)
+        let right = inexact(Int(node.pointee.right), features, constants, at: instant)
+        switch node.pointee.comparison {
         case .less: return left < right
         case .lessOrEqual: return left <= right
         case .greater: return left > right
@@ -154,33 +161,36 @@ package struct Code: BitwiseCopyable, @unchecked Sendable {
     }
 
     func inexact(_ number: Int, _ features: Features, _ constants: RuleConstants, at instant: Int64) -> Double {
-        let node = nodes[number]
-        if !node.isInexact { return double(ofExact: number, features) }
-        switch node.kind {
-        case .negate: return -inexact(Int(node.left), features, constants, at: instant)
+        let node = pointer(number)
+        if !node.pointee.isInexact { return double(ofExact: number, features) }
+        switch node.pointee.kind {
+        case .negate: return -inexact(Int(node.pointee.left), features, constants, at: instant)
         case .add:
-            return inexact(Int(node.left), features, constants, at: instant)
-                + inexact(Int(node.right), features, constants, at: instant)
+            return inexact(Int(node.pointee.left), features, constants, at: instant)
+                + inexact(Int(node.pointee.right), features, constants, at: instant)
         case .subtract:
-            return inexact(Int(node.left), features, constants, at: instant)
-                - inexact(Int(node.right), features, constants, at: instant)
+            return inexact(Int(node.pointee.left), features, constants, at: instant)
+                - inexact(Int(node.pointee.right), features, constants, at: instant)
         case .multiply:
-            return inexact(Int(node.left), features, constants, at: instant)
-                * inexact(Int(node.right), features, constants, at: instant)
+            return inexact(Int(node.pointee.left), features, constants, at: instant)
+                * inexact(Int(node.pointee.right), features, constants, at: instant)
         case .divide:
-            let divisor = inexact(Int(node.right), features, constants, at: instant)
-            return divisor == 0 ? .nan : inexact(Int(node.left), features, constants, at: instant) / divisor
+            let divisor = inexact(Int(node.pointee.right), features, constants, at: instant)
+            return divisor == 0 ? .nan : inexact(Int(node.pointee.left), features, constants, at: instant) / divisor
         default: return decaying(node, features, constants, at: instant)
         }
     }
 
     /// activity(h) = sum of 2^(-age/h); activity_trend = (activity(h0)/h0) / (activity(h1)/h1), one exponential of its own.
-    func decaying(_ node: Node, _ features: Features, _ constants: RuleConstants, at instant: Int64) -> Double {
+    func decaying(
+        _ node: UnsafePointer<Node>, _ features: Features, _ constants: RuleConstants, at instant: Int64
+    ) -> Double {
         let age = Double(instant - features.activityAt)
-        if node.feature == .activity {
+        if node.pointee.feature == .activity {
             if features.activity0 < 0 { return 0 }
-            let halfLife = node.index == 0 ? constants.halfLife0 : constants.halfLife1
-            return (node.index == 0 ? features.activity0 : features.activity1) * Exponential.exp2(-age / halfLife)
+            let halfLife = node.pointee.index == 0 ? constants.halfLife0 : constants.halfLife1
+            return (node.pointee.index == 0 ? features.activity0 : features.activity1)
+                * Exponential.exp2(-age / halfLife)
         }
         if features.activity0 < 0 { return .nan }
         return Code.trendAtReference(features, constants) * Exponential.exp2(-age * Code.trendRate(constants))

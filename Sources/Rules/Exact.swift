@@ -65,15 +65,10 @@ package struct Exact: Sendable {
         return left < right ? -1 : left == right ? 0 : 1
     }
 
-    /// The largest integer that is not above the value.
-    var floor: Int128 {
+    /// The largest integer that is not above the value, and the smallest that is not below it.
+    var floorAndCeiling: (floor: Int128, ceiling: Int128) {
         let (quotient, remainder) = numerator.quotientAndRemainder(dividingBy: denominator)
-        return remainder < 0 ? quotient - 1 : quotient
-    }
-
-    /// The smallest integer that is not below the value.
-    var ceiling: Int128 {
-        let (quotient, remainder) = numerator.quotientAndRemainder(dividingBy: denominator)
-        return remainder > 0 ? quotient + 1 : quotient
+        if remainder == 0 { return (quotient, quotient) }
+        return remainder < 0 ? (quotient - 1, quotient) : (quotient, quotient + 1)
     }
 }

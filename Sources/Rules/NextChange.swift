@@ -57,7 +57,7 @@ extension Code {
             return Outlook(holds: holds(number, features, constants), until: .max, heedsClicks: false)
         case .compareExact, .compareInexact:
             var at = node.pointee.windows == 0 ? Int64.max : nextWindowChange(node.pointee.windows, features, constants)
-            if node.pointee.mover >= 0 { at = min(at, crossing(node.pointee, features, constants)) }
+            if node.pointee.mover >= 0 { at = min(at, crossing(node, features, constants)) }
             return Outlook(holds: holds(number, features, constants), until: at, heedsClicks: node.pointee.heedsClicks)
         default: preconditionFailure("a value is no condition")
         }
@@ -76,47 +76,51 @@ extension Code {
         return next
     }
 
-    private func crossing(_ comparison: Node, _ features: Features, _ constants: RuleConstants) -> Int64 {
-        if comparison.kind == .compareInexact { return decayCrossing(comparison, features, constants) }
-        if comparison.isWhole {
-            let limit = Int128(comparison.limit)
+    private func crossing(
+        _ comparison: UnsafePointer<Node>, _ features: Features, _ constants: RuleConstants
+    ) -> Int64 {
+        if comparison.pointee.kind == .compareInexact { return decayCrossing(comparison, features, constants) }
+        if comparison.pointee.isWhole {
+            let limit = Int128(comparison.pointee.limit)
             return crossing(
-                comparison.feature, reaches: limit, passes: limit + 1, comparison.comparison, features, constants)
+                comparison.pointee.feature, reaches: limit, passes: limit + 1, comparison.pointee.comparison, features,
+                constants)
         }
-        if comparison.wideLimbs > 0 { return wideCrossing(comparison, features, constants) }
+        if comparison.pointee.wideLimbs > 0 { return wideCrossing(comparison, features, constants) }
         // Solved for its moving feature: what is done to that is undone, from the outside to the inside. WideEvaluation.swift does the same in
         // wide numbers, and `solvesNarrow` (Checker.swift) counts its bits: the three change together.
-        var target = exact(Int(comparison.right), features)
-        var operation = comparison.comparison
-        var at = nodes[Int(comparison.left)]
-        while at.kind != .feature {
+        var target = exact(Int(comparison.pointee.right), features)
+        var operation = comparison.pointee.comparison
+        var at = pointer(Int(comparison.pointee.left))
+        while at.pointee.kind != .feature {
             if target.isAbsent { return .max }
-            if at.kind == .negate {
+            if at.pointee.kind == .negate {
                 target = -target
                 operation = operation.mirrored
-                at = nodes[Int(at.left)]
+                at = pointer(Int(at.pointee.left))
                 continue
             }
-            let inLeft = nodes[Int(at.left)].mover >= 0
-            let other = exact(Int(inLeft ? at.right : at.left), features)
+            let inLeft = pointer(Int(at.pointee.left)).pointee.mover >= 0
+            let other = exact(Int(inLeft ? at.pointee.right : at.pointee.left), features)
             if other.isAbsent { return .max }
-            switch at.kind {
+            switch at.pointee.kind {
             case .add: target = target - other
             case .subtract:
                 target = inLeft ? target + other : other - target
                 if !inLeft { operation = operation.mirrored }
             case .multiply, .divide:
                 if other.numerator == 0 { return .max }
-                target = at.kind == .multiply ? target / other : target * other
+                target = at.pointee.kind == .multiply ? target / other : target * other
                 if other.numerator < 0 { operation = operation.mirrored }
             default: preconditionFailure("no arithmetic")
             }
-            at = nodes[Int(inLeft ? at.left : at.right)]
+            at = pointer(Int(inLeft ? at.pointee.left : at.pointee.right))
         }
         if target.isAbsent { return .max }
+        let whole = target.floorAndCeiling
         // `<` and `>=` change at the first step that reaches the target, `<=` and `>` at the first beyond it, `==` at both.
         return crossing(
-            at.feature, reaches: target.ceiling, passes: target.floor + 1, operation, features, constants)
+            at.pointee.feature, reaches: whole.ceiling, passes: whole.floor + 1, operation, features, constants)
     }
 
     /// When a feature that grows by whole steps (days or ms) next passes a value at which `operation` changes.
@@ -156,32 +160,34 @@ extension Code {
     }
 
     /// When a decaying feature crosses: the closed form finds the place, the comparison itself the millisecond.
-    private func decayCrossing(_ comparison: Node, _ features: Features, _ constants: RuleConstants) -> Int64 {
+    private func decayCrossing(
+        _ comparison: UnsafePointer<Node>, _ features: Features, _ constants: RuleConstants
+    ) -> Int64 {
         if features.activity0 < 0 { return .max }
-        var target = inexact(Int(comparison.right), features, constants, at: features.instant)
-        var at = nodes[Int(comparison.left)]
-        while at.kind != .feature {
-            if at.kind == .negate {
+        var target = inexact(Int(comparison.pointee.right), features, constants, at: features.instant)
+        var at = pointer(Int(comparison.pointee.left))
+        while at.pointee.kind != .feature {
+            if at.pointee.kind == .negate {
                 target = -target
-                at = nodes[Int(at.left)]
+                at = pointer(Int(at.pointee.left))
                 continue
             }
-            let inLeft = nodes[Int(at.left)].mover >= 0
-            let other = double(ofExact: Int(inLeft ? at.right : at.left), features)
-            switch at.kind {
+            let inLeft = pointer(Int(at.pointee.left)).pointee.mover >= 0
+            let other = double(ofExact: Int(inLeft ? at.pointee.right : at.pointee.left), features)
+            switch at.pointee.kind {
             case .add: target -= other
             case .subtract: target = inLeft ? target + other : other - target
             case .multiply: target /= other
             case .divide: target *= other
             default: preconditionFailure("no arithmetic")
             }
-            at = nodes[Int(inLeft ? at.left : at.right)]
+            at = pointer(Int(inLeft ? at.pointee.left : at.pointee.right))
         }
         let value: Double
         let halvingsPerMillisecond: Double
-        if at.feature == .activity {
-            value = at.index == 0 ? features.activity0 : features.activity1
-            halvingsPerMillisecond = 1 / (at.index == 0 ? constants.halfLife0 : constants.halfLife1)
+        if at.pointee.feature == .activity {
+            value = at.pointee.index == 0 ? features.activity0 : features.activity1
+            halvingsPerMillisecond = 1 / (at.pointee.index == 0 ? constants.halfLife0 : constants.halfLife1)
         } else {
             value = Code.trendAtReference(features, constants)
             halvingsPerMillisecond = Code.trendRate(constants)
@@ -193,9 +199,9 @@ extension Code {
     /// The first ms at which a decaying comparison holds otherwise than now; `estimate` is ms after the reference instant.
     ///
     /// The comparison itself decides, and its rounding: next to a large number a decaying one stands still for many ms.
-    private func flip(of comparison: Node, near estimate: Double, _ features: Features, _ constants: RuleConstants)
-        -> Int64
-    {
+    private func flip(
+        of comparison: UnsafePointer<Node>, near estimate: Double, _ features: Features, _ constants: RuleConstants
+    ) -> Int64 {
         let now = features.instant
         let holdsNow = inexactHolds(comparison, features, constants, at: now)
         func hasFlipped(_ instant: Int64) -> Bool {

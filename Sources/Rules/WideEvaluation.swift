@@ -4,12 +4,12 @@
 
 extension Code {
     /// A wide comparison, at `features.instant`.
-    func wideHolds(_ comparison: Node, _ features: Features) -> Bool {
+    func wideHolds(_ comparison: UnsafePointer<Node>, _ features: Features) -> Bool {
         withArena(comparison) { arena in
-            let left = wideExact(Int(comparison.left), features, &arena)
-            let right = wideExact(Int(comparison.right), features, &arena)
+            let left = wideExact(Int(comparison.pointee.left), features, &arena)
+            let right = wideExact(Int(comparison.pointee.right), features, &arena)
             if left.isAbsent || right.isAbsent { return false }
-            return comparison.comparison.holds(WideExact.compare(left, right, &arena))
+            return comparison.pointee.comparison.holds(WideExact.compare(left, right, &arena))
         }
     }
 
@@ -17,25 +17,25 @@ extension Code {
     func double(ofExact number: Int, _ features: Features) -> Double {
         let node = pointer(number)
         if node.pointee.wideLimbs == 0 { return exact(number, features).double }
-        return withArena(node.pointee) { wideExact(number, features, &$0).double }
+        return withArena(node) { wideExact(number, features, &$0).double }
     }
 
     /// A wide part, times `scale`, rounded as in Rounding.swift.
     func wideRounded(_ number: Int, scale: Int64, _ features: Features) -> Int64? {
-        withArena(pointer(number).pointee) { wideExact(number, features, &$0).rounded(scale: scale, &$0) }
+        withArena(pointer(number)) { wideExact(number, features, &$0).rounded(scale: scale, &$0) }
     }
 
     /// Limbs of an arena on the stack: enough for about ten values. Only a longer rule takes memory from the heap.
     private static let stackLimbs = 512
 
-    private func withArena<Result>(_ node: Node, _ body: (inout WideArena) -> Result) -> Result {
-        if Int(node.wideLimbs) <= Code.stackLimbs {
+    private func withArena<Result>(_ node: UnsafePointer<Node>, _ body: (inout WideArena) -> Result) -> Result {
+        if Int(node.pointee.wideLimbs) <= Code.stackLimbs {
             return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Code.stackLimbs) { limbs in
                 var arena = WideArena(limbs)
                 return body(&arena)
             }
         }
-        let limbs = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: Int(node.wideLimbs))
+        let limbs = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: Int(node.pointee.wideLimbs))
         defer { limbs.deallocate() }
         var arena = WideArena(limbs)
         return body(&arena)
@@ -57,11 +57,13 @@ extension Code {
     }
 
     /// `crossing` of a wide comparison: solved for its moving feature, from the outside to the inside.
-    func wideCrossing(_ comparison: Node, _ features: Features, _ constants: RuleConstants) -> Int64 {
+    func wideCrossing(
+        _ comparison: UnsafePointer<Node>, _ features: Features, _ constants: RuleConstants
+    ) -> Int64 {
         withArena(comparison) { arena in
-            var target = wideExact(Int(comparison.right), features, &arena)
-            var operation = comparison.comparison
-            var at = nodes[Int(comparison.left)]
+            var target = wideExact(Int(comparison.pointee.right), features, &arena)
+            var operation = comparison.pointee.comparison
+            var at = nodes[Int(comparison.pointee.left)]
             while at.kind != .feature {
                 if at.kind == .negate {
                     target = -target

@@ -76,8 +76,7 @@ import Testing
             (7, 2, 3, 4), (-7, 2, -4, -3), (6, 2, 3, 3), (-6, 2, -3, -3), (0, 5, 0, 0),
         ] {
             let exact = Exact(numerator: Int128(numerator), denominator: Int128(denominator))
-            #expect(exact.floor == Int128(floor))
-            #expect(exact.ceiling == Int128(ceiling))
+            #expect(exact.floorAndCeiling == (Int128(floor), Int128(ceiling)))
         }
     }
 
