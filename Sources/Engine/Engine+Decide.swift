@@ -104,7 +104,7 @@ extension Engine {
                 effects.appendEffect(
                     kind, cause: decision.cause, rung: UInt8(rung), decidedAt: decision.instant, raisedAt: raisedAt,
                     recency: decision.recency, windows: UnsafeBufferPointer(rebasing: windows[..<count]),
-                    texts: [name, from ?? empty, to, id, decision.event ?? empty])
+                    name: name, from: from ?? empty, to: to, customer: id, event: decision.event ?? empty)
             }
         }
         effectCount += 1

@@ -51,7 +51,9 @@ package struct EffectWindows: RandomAccessCollection {
 extension ByteBuffer {
     package func appendEffect(
         _ kind: EffectKind, cause: Cause, rung: UInt8, decidedAt: Int64, raisedAt: Int64, recency: Int32,
-        windows: UnsafeBufferPointer<(orders: Int64, spend: Int64)>, texts: [UnsafeRawBufferPointer]
+        windows: UnsafeBufferPointer<(orders: Int64, spend: Int64)>, name: UnsafeRawBufferPointer,
+        from: UnsafeRawBufferPointer, to: UnsafeRawBufferPointer, customer: UnsafeRawBufferPointer,
+        event: UnsafeRawBufferPointer
     ) {
         append(kind.rawValue)
         append(cause.rawValue)
@@ -64,10 +66,16 @@ extension ByteBuffer {
             append(window.orders)
             append(window.spend)
         }
-        for text in texts {
-            append(UInt16(text.count))
-            append(contentsOf: text)
-        }
+        appendText(name)
+        appendText(from)
+        appendText(to)
+        appendText(customer)
+        appendText(event)
+    }
+
+    private func appendText(_ text: UnsafeRawBufferPointer) {
+        append(UInt16(text.count))
+        append(contentsOf: text)
     }
 }
 

@@ -68,9 +68,7 @@ package struct Code: BitwiseCopyable, @unchecked Sendable {
         case .or:
             return holds(Int(node.pointee.left), features, constants)
                 || holds(Int(node.pointee.right), features, constants)
-        case .compareExact where node.pointee.isWhole:
-            guard let value = whole(node.pointee.feature, Int(node.pointee.index), features) else { return false }
-            return node.pointee.comparison.holds(value < node.pointee.limit ? -1 : value == node.pointee.limit ? 0 : 1)
+        case .compareExact where node.pointee.isWhole: return wholeHolds(node, features)
         case .compareExact where node.pointee.wideLimbs > 0: return wideHolds(node, features)
         case .compareExact:
             let left = exact(Int(node.pointee.left), features)
@@ -85,6 +83,16 @@ package struct Code: BitwiseCopyable, @unchecked Sendable {
         default:
             preconditionFailure("a value is no condition")
         }
+    }
+
+    /// A comparison of a whole feature with a constant: most of them are.
+    @inline(__always)
+    func wholeHolds(_ comparison: UnsafePointer<Node>, _ features: Features) -> Bool {
+        let limit = comparison.pointee.limit
+        guard let value = whole(comparison.pointee.feature, Int(comparison.pointee.index), features) else {
+            return false
+        }
+        return comparison.pointee.comparison.holds(value < limit ? -1 : value == limit ? 0 : 1)
     }
 
     func exact(_ number: Int, _ features: Features) -> Exact {

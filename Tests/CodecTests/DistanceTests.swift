@@ -31,8 +31,8 @@ import Testing
                 [(orders: Int64(0), spend: Int64(0))].withUnsafeBufferPointer {
                     effects.appendEffect(
                         .rungChanged, cause: .deadline, rung: UInt8(rung), decidedAt: 0, raisedAt: 0, recency: -1,
-                        windows: $0,
-                        texts: [UnsafeRawBufferPointer(name), empty, UnsafeRawBufferPointer(to), empty, empty])
+                        windows: $0, name: UnsafeRawBufferPointer(name), from: empty, to: UnsafeRawBufferPointer(to),
+                        customer: empty, event: empty)
                 }
             }
         }

@@ -23,7 +23,8 @@ import Testing
         defer { for text in texts { text.deallocate() } }
         [(orders: Int64(3), spend: Int64(-7))].withUnsafeBufferPointer {
             buffer.appendEffect(
-                kind, cause: .event, rung: 1, decidedAt: 5, raisedAt: 4, recency: -1, windows: $0, texts: texts)
+                kind, cause: .event, rung: 1, decidedAt: 5, raisedAt: 4, recency: -1, windows: $0, name: texts[0],
+                from: texts[1], to: texts[2], customer: texts[3], event: texts[4])
         }
         guard kind == .rungChanged else { return }
         buffer.appendConditionCount(1)
