@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PACKAGES := librdkafka-dev libsimdjson-dev libyaml-dev libxxhash-dev libzstd-dev libsystemd-dev pkg-config tzdata python3
 # What a Swift toolchain that was only unpacked needs to run and to link.
 PACKAGES += binutils libcurl4 libncurses6 libsqlite3-0 libstdc++-12-dev libxml2 zlib1g
-TEST_PACKAGES := python3-jsonschema systemd xz-utils iproute2
+TEST_PACKAGES := python3-jsonschema systemd xz-utils iproute2 valgrind
 # A Kafka broker needs Java: only where one is to be started.
 JAVA_PACKAGES := $(if $(KAFKA_HOME),$(shell command -v java >/dev/null 2>&1 || echo default-jre-headless))
 

@@ -22,7 +22,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 // Folders of test data, read by path and not compiled.
 let fixtures: [String: [String]] = [
-    "BrokerTests": ["Preload"], "EngineTests": ["Scripts"], "SchemaTests": ["validate.py"],
+    "BrokerTests": ["Preload"], "DaemonTests": ["Preload"], "EngineTests": ["Scripts"], "SchemaTests": ["validate.py"],
     "SettingsTests": ["Fixtures"],
 ]
 

@@ -56,10 +56,10 @@ package struct Figure: Sendable {
         buffer.append(contentsOf: "{")
         for (number, figure) in figures.enumerated() {
             buffer.append(contentsOf: number == 0 ? "\"" : ",\"")
-            buffer.append(contentsOf: figure.name)
-            buffer.append(contentsOf: "\":{\"value\":\(text(figure.value)),\"unit\":\"\(figure.unit)\"")
+            buffer.append(text: figure.name)
+            buffer.append(text: "\":{\"value\":\(text(figure.value)),\"unit\":\"\(figure.unit)\"")
             if let ratio = figure.ratio, let dividedBy = figure.dividedBy {
-                buffer.append(contentsOf: ",\"ratio\":\(text(ratio)),\"divided_by\":\"\(dividedBy)\"")
+                buffer.append(text: ",\"ratio\":\(text(ratio)),\"divided_by\":\"\(dividedBy)\"")
             }
             buffer.append(contentsOf: "}")
         }

@@ -154,7 +154,7 @@ package final class EventEncoder: Sendable {
             buffer.append(contentsOf: ",\"severity\":")
             buffer.appendJSON(effect.to)
             buffer.append(contentsOf: ",\"episode\":\"")
-            buffer.append(contentsOf: EventEncoder.episode(effect))
+            EventEncoder.episode(effect).append(to: buffer)
             buffer.append(contentsOf: "\",\"raised_at\":")
             buffer.appendInstant(effect.raisedAt)
         }
@@ -170,12 +170,12 @@ package final class EventEncoder: Sendable {
     }
 
     /// An episode is named by its customer, its warning and the instant of its raise.
-    package static func episode(_ effect: Effect) -> String {
+    private static func episode(_ effect: Effect) -> Digest {
         let buffer = ByteBuffer(capacity: 320)
         buffer.appendCounted(effect.customer)
         buffer.appendCounted(effect.name)
         buffer.append(effect.raisedAt)
-        return Digest(of: buffer.bytes).description
+        return Digest(of: buffer.bytes)
     }
 
     private func appendValues(_ effect: Effect, to buffer: ByteBuffer) {

@@ -243,16 +243,16 @@ struct DLQ {
                 skipped[reason].map { "\"\(reason)\":\($0)" }
             }
             output.buffer.append(
-                contentsOf:
+                text:
                     "{\"replayed\":\(done),\"dry_run\":\(isDry),\"skipped\":{\(reasons.joined(separator: ","))}}\n")
             return
         }
         output.buffer.append(
-            contentsOf: isDry
+            text: isDry
                 ? "\(LetterText.letters(done)) would be sent to an input again\n"
                 : "\(LetterText.letters(done)) sent to an input again\n")
         for reason in DeadLetterReplay.Skipped.allCases {
-            if let count = skipped[reason] { output.buffer.append(contentsOf: "\(count) left: \(reason.rawValue)\n") }
+            if let count = skipped[reason] { output.buffer.append(text: "\(count) left: \(reason.rawValue)\n") }
         }
     }
 }

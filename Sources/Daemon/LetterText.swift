@@ -11,7 +11,7 @@ package enum LetterText {
         let source = pad(escaped("\(letter.source)@\(letter.offset)"), 32)
         let mark = (letter.isTruncated ? " (cut short)" : "") + (letter.isReplayed ? " (replayed)" : "")
         buffer.append(
-            contentsOf:
+            text:
                 "\(place) \(pad(time, 24)) \(source) \(escaped(letter.reason)): \(escaped(letter.message))\(mark)\n")
     }
 
@@ -20,7 +20,7 @@ package enum LetterText {
         let reasons = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.value) \(escaped($0.key))" }
         let total = counts.values.reduce(0, +)
         buffer.append(
-            contentsOf:
+            text:
                 "\(letters(total))\(total == 0 ? "" : ": " + reasons.joined(separator: ", ")); \(replayed) replayed\n")
     }
 
@@ -32,7 +32,7 @@ package enum LetterText {
 
     /// Everything of one letter.
     package static func appendWhole(_ letter: Letter, to buffer: ByteBuffer) {
-        func line(_ name: String, _ value: String) { buffer.append(contentsOf: "\(pad(name, 10)) \(value)\n") }
+        func line(_ name: String, _ value: String) { buffer.append(text: "\(pad(name, 10)) \(value)\n") }
         line("letter", "\(letter.place)\(letter.isReplayed ? " (replayed)" : "")")
         line("record", escaped("\(letter.source)@\(letter.offset)"))
         line("time", letter.timestamp.map { CivilTime.text($0) } ?? "-")
@@ -48,16 +48,16 @@ package enum LetterText {
 
     /// `whole`: with headers and value.
     package static func appendJSON(_ letter: Letter, whole: Bool, to buffer: ByteBuffer) {
-        buffer.append(contentsOf: "{\"letter\":\"\(letter.place)\",\"topic\":")
+        buffer.append(text: "{\"letter\":\"\(letter.place)\",\"topic\":")
         buffer.appendJSON(letter.source.topic)
         buffer.append(
-            contentsOf: ",\"partition\":\(letter.source.partition),\"offset\":\(letter.offset),\"timestamp\":")
+            text: ",\"partition\":\(letter.source.partition),\"offset\":\(letter.offset),\"timestamp\":")
         buffer.appendInstant(letter.timestamp)
         buffer.append(contentsOf: ",\"reason\":")
         buffer.appendJSON(letter.reason)
         buffer.append(contentsOf: ",\"message\":")
         buffer.appendJSON(letter.message)
-        buffer.append(contentsOf: ",\"truncated\":\(letter.isTruncated),\"replayed\":\(letter.isReplayed)")
+        buffer.append(text: ",\"truncated\":\(letter.isTruncated),\"replayed\":\(letter.isReplayed)")
         append("key", letter.record.key, to: buffer)
         if whole {
             buffer.append(contentsOf: ",\"headers\":[")
@@ -75,12 +75,12 @@ package enum LetterText {
 
     /// As text if it is UTF-8, else in hexadecimal under NAME_hex.
     private static func append(_ name: String, _ bytes: [UInt8]?, to buffer: ByteBuffer) {
-        guard let bytes else { return buffer.append(contentsOf: ",\"\(name)\":null") }
+        guard let bytes else { return buffer.append(text: ",\"\(name)\":null") }
         if let text = String(validating: bytes, as: UTF8.self) {
-            buffer.append(contentsOf: ",\"\(name)\":")
+            buffer.append(text: ",\"\(name)\":")
             buffer.appendJSON(text)
         } else {
-            buffer.append(contentsOf: ",\"\(name)_hex\":\"\(bytes.map(hexadecimal).joined())\"")
+            buffer.append(text: ",\"\(name)_hex\":\"\(bytes.map(hexadecimal).joined())\"")
         }
     }
 

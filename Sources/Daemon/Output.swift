@@ -46,7 +46,7 @@ final class Output {
 
 func printError(_ text: String) {
     let output = Output.error()
-    output.buffer.append(contentsOf: text)
+    output.buffer.append(text: text)
     output.flush()
 }
 
@@ -55,7 +55,7 @@ private let outputFailure = Mutex<String?>(nil)
 
 func printOut(_ text: String) {
     let output = Output.standard()
-    output.buffer.append(contentsOf: text)
+    output.buffer.append(text: text)
     output.flush()
     if let failure = output.failure { outputFailure.withLock { $0 = $0 ?? failure } }
 }

@@ -129,7 +129,7 @@ struct Replay {
     private func reject(_ file: String, _ line: Int, _ rejection: Rejection) {
         errors.buffer.append(contentsOf: "{\"file\":")
         errors.buffer.appendJSON(file)
-        errors.buffer.append(contentsOf: ",\"line\":\(line),\"reason\":")
+        errors.buffer.append(text: ",\"line\":\(line),\"reason\":")
         errors.buffer.appendJSON(rejection.reason.name)
         errors.buffer.append(contentsOf: ",\"message\":")
         errors.buffer.appendJSON(rejection.message)
@@ -141,7 +141,7 @@ struct Replay {
         let reasons = RejectionReason.allCases.filter { counts.reasons[Int($0.rawValue)] > 0 }
             .map { "\"\($0.name)\":\(counts.reasons[Int($0.rawValue)])" }.joined(separator: ",")
         errors.buffer.append(
-            contentsOf:
+            text:
                 "{\"consumed\":\(counts.consumed),\"accepted\":\(counts.accepted),\"duplicates\":\(counts.duplicates),\"rejected\":\(counts.rejected),\"skipped\":\(counts.skipped),\"refund_unmatched\":\(counts.unmatchedRefunds),\"reasons\":{\(reasons)},\"events_out\":\(emitted)}\n"
         )
         errors.flush()

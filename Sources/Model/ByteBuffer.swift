@@ -64,11 +64,13 @@ package final class ByteBuffer {
         more.withUnsafeBytes { append(contentsOf: $0) }
     }
 
+    /// Literals are bytes of the binary: nothing is counted or checked.
+    @inlinable @inline(__always)
     package func append(contentsOf text: StaticString) {
         append(contentsOf: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    package func append(contentsOf text: String) {
+    package func append(text: String) {
         var copy = text
         copy.withUTF8 { append(contentsOf: UnsafeRawBufferPointer($0)) }
     }
@@ -76,23 +78,37 @@ package final class ByteBuffer {
     /// A number in decimal digits, at least `digits` of them (at most 20) with zeros before.
     package func appendDecimal(_ value: Int64, digits: Int = 1) {
         if value < 0 { append(UInt8(0x2D)) }
-        reserve(20)
+        // Written from the last digit on behind the room that they need at most, and moved there.
+        let most = 20
+        reserve(2 * most)
+        let to = start + used
+        var at = 2 * most
         var rest = value.magnitude
-        var length = digits
-        var bound: UInt64 = 10
-        for _ in 1..<max(digits, 1) { bound &*= 10 }
-        while length < 20 && rest >= bound {
-            length += 1
-            bound = length >= 20 ? .max : bound &* 10
+        while rest >= 10 {
+            let (left, pair) = rest.quotientAndRemainder(dividingBy: 100)
+            at -= 2
+            (to + at).copyMemory(from: ByteBuffer.pairs.utf8Start + 2 * Int(pair), byteCount: 2)
+            rest = left
         }
-        var at = start + used + length
-        for _ in 0..<length {
+        // The first pair of an odd number of digits ends above; a zero stands only where nothing else does.
+        if rest > 0 || at == 2 * most {
             at -= 1
-            at.storeBytes(of: UInt8(0x30) + UInt8(truncatingIfNeeded: rest % 10), as: UInt8.self)
-            rest /= 10
+            (to + at).storeBytes(of: 0x30 + UInt8(rest), as: UInt8.self)
         }
-        used += length
+        while 2 * most - at < digits {
+            at -= 1
+            (to + at).storeBytes(of: 0x30, as: UInt8.self)
+        }
+        to.copyMemory(from: to + at, byteCount: 2 * most - at)
+        used += 2 * most - at
     }
+
+    /// "00" to "99".
+    private static let pairs: StaticString = """
+        00010203040506070809101112131415161718192021222324252627282930313233343536373839\
+        40414243444546474849505152535455565758596061626364656667686970717273747576777879\
+        8081828384858687888990919293949596979899
+        """
 
     /// Length (4 bytes), then the bytes.
     package func appendCounted(_ more: UnsafeRawBufferPointer) {

@@ -23,14 +23,23 @@ package struct Digest: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// 32 lower-case hexadecimal digits.
-    package var description: String { Digest.hex(high) + Digest.hex(low) }
+    package var description: String {
+        let buffer = ByteBuffer(capacity: 32)
+        append(to: buffer)
+        return String(decoding: buffer.bytes, as: UTF8.self)
+    }
 
     /// The first 12 hexadecimal digits: how events name a version.
     package var short: String { String(description.prefix(12)) }
 
-    private static func hex(_ value: UInt64) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+    /// The same as `description`.
+    package func append(to buffer: ByteBuffer) {
+        for half in [high, low] {
+            for shift in stride(from: 60, through: 0, by: -4) {
+                let digit = UInt8(truncatingIfNeeded: half >> UInt64(shift)) & 15
+                buffer.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+            }
+        }
     }
 
     /// Reads what `description` writes; nil for anything else.

@@ -17,7 +17,7 @@ final class Trace {
         count += 1
         buffer.append(digest)
         buffer.append(now)
-        buffer.append(contentsOf: line)
+        buffer.append(text: line)
         // Chained now and then: a digest of many lines costs less than many digests.
         if buffer.count > 4_096 { chain() }
         show?("\(Trace.pad(now - origin)) \(line)")
