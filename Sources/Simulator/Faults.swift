@@ -17,6 +17,8 @@ final class Faults {
     private var hasRenewed = false
     /// Nobody starts anything for a while.
     private var isHeld = false
+    /// Since when a process has had its clock so far off, and until when, ms: by name and skew.
+    private var skews: [String: [Int64: (since: Int64, until: Int64)]] = [:]
     /// A refusal that nobody accepted: the run ends here.
     private(set) var hasRefused = false
     /// Names that a second process took while the first was alive.
@@ -273,10 +275,15 @@ final class Faults {
     }
 
     private func move(_ victim: SimulatedProcess, by jump: Int64) {
+        let now = schedule.now
+        skews[victim.name, default: [:]][victim.skew]?.until = now
         victim.skew += jump
-        // What lasts for so long is rightly believed.
         let skew = victim.skew
-        schedule.after(options.agreement) { [self] in
+        // What lasts for so long is rightly believed; that it was otherwise meanwhile, nobody need have seen.
+        var since = now
+        if let before = skews[victim.name]?[skew], now - before.until < options.agreement { since = before.since }
+        skews[victim.name, default: [:]][skew] = (since, now)
+        schedule.after(max(0, since + options.agreement - now)) { [self] in
             if victim.skew == skew { world.mostSkew = max(world.mostSkew, skew) }
         }
     }

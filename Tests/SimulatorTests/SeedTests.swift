@@ -18,8 +18,8 @@ import Testing
     }
 
     /// Seeds that once found something: a snapshot's name that power took back, an input made anew, records that are gone of an input that
-    /// nobody reads any more, a journal that is trimmed while it is read.
-    @Test(arguments: [49_903, 37_482, 59_270, 94_102, 3_016_188] as [UInt64])
+    /// nobody reads any more, a journal that is trimmed while it is read, a clock that is right for a moment.
+    @Test(arguments: [49_903, 37_482, 59_270, 94_102, 3_016_188, 3_081_452] as [UInt64])
     func whatWasFoundStaysMended(seed: UInt64) {
         let outcome = Simulation.run(seed)
         #expect(outcome.passed, "make simulate SEED=\(seed): \(outcome.problems)")
