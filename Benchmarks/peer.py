@@ -59,12 +59,22 @@ class RfmdJob:
         threading.Thread(target=self.receive, daemon=True).start()
         with open(self.log, "w") as log:
             self.started = time.time()
-            self.process = subprocess.Popen([m.options.rfmd, "run", "--config", m.configuration], stdout=log, stderr=log,
+            self.process = subprocess.Popen([m.options.rfmd, "run", "--config", m.configuration, *m.arguments], stdout=log, stderr=log,
                                             env={**environment, "NOTIFY_SOCKET": path})
         self.pid = self.process.pid
+        self.is_to_end = False
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    def watch(self):
+        # Who follows the group's positions would wait for ever.
+        self.process.wait()
+        if not self.is_to_end:
+            print(f"rfmd ended with {self.process.returncode}:\n{self.last_words()}", file=sys.stderr, flush=True)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def receive(self):
-        while self.ready is None:
+        # To the end: rfmd waits when nobody reads what it tells.
+        while True:
             if self.socket.recv(65536) == b"READY=1":
                 self.ready = time.time()
 
@@ -72,10 +82,12 @@ class RfmdJob:
         return self.ready - self.started if self.ready else float("nan")
 
     def kill(self):
+        self.is_to_end = True
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def terminate(self):
+        self.is_to_end = True
         self.process.terminate()
         if self.process.wait():
             sys.exit(f"rfmd ended with {self.process.returncode}:\n{self.last_words()}")
@@ -85,13 +97,25 @@ class RfmdJob:
             return log.read()[-4000:]
 
 
-def rfmd_measurement(measure):
-    """measure.py's Measurement with rfmd in the place of the job. measure.py starts its jobs by the name Job: main() sets it."""
+def peer_measurement(measure):
+    class PeerMeasurement(measure.Measurement):
+        def generate(self, first, last, to_kafka=True, **popen):
+            """For the oracle the records as they lie in the topic: a batch that the generator sent again may stand behind the next one."""
+            if to_kafka:
+                return super().generate(first, last, **popen)
+            command = ["kcat", "-q", "-C", "-b", self.options.bootstrap, "-t", self.source, "-o", "beginning", "-e", "-f", "%s\n"]
+            return subprocess.Popen(command, **popen)
 
-    class RfmdMeasurement(measure.Measurement):
+    return PeerMeasurement
+
+
+def rfmd_measurement(measure):
+    """The peer's measurement with rfmd in the place of the job. measure.py starts its jobs by the name Job: run_side() sets it."""
+
+    class RfmdMeasurement(peer_measurement(measure)):
         def __init__(self, options):
             super().__init__(options)
-            self.group = self.target
+            self.group, self.arguments = self.target, []
             self.configuration = os.path.join(self.work, "rfmd.yaml")
             names = ["warnings", "dead_letters", "journal", "versions"] + (["lifecycle"] if options.rules == "all" else [])
             outputs = ", ".join([f"tier: {self.target}"] + [f"{name}: {self.target}.{name}" for name in names])
@@ -119,6 +143,11 @@ emit_from: earliest
                 self.feed(at, at + step)
                 at += step
             return super().interrupt(job, at, last)
+
+        def restart(self, what):
+            # Without snapshots the journal, which is trimmed behind them, is of no use: rfmd asks for leave to read its inputs anew.
+            self.arguments = ["--rebuild"] if what == "wiped" else []
+            return super().restart(what)
 
         def shards_with_snapshot(self):
             names = os.listdir(self.state) if os.path.isdir(self.state) else []
@@ -260,6 +289,8 @@ def main():
     options = parse()
     if "KAFKA_HOME" not in os.environ:
         sys.exit("peer.py: set KAFKA_HOME to a Kafka distribution with start-cluster")
+    # Whoever ends this, the broker and the jobs end too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("peer.py: ended by a signal"))
     measure = load_measure(options.peers)
     peer_job, sides, right = measure.Job, {}, True
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True, prefix="rfmd-peer-", dir=options.work) as folder:
@@ -272,7 +303,7 @@ def main():
             for store in options.stores.split(","):
                 name = f"Kafka Streams, {store}"
                 options.store = store
-                sides[name], also = run_side(measure, name, peer_job, measure.Measurement, options)
+                sides[name], also = run_side(measure, name, peer_job, peer_measurement(measure), options)
                 right = right and also
         finally:
             broker.stop()
