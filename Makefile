@@ -31,7 +31,7 @@ test: deps-test
 SEEDS ?= 1000
 FIRST ?= 1
 simulate: deps
-	@swift build -c release --product rfmd-simulate >&2
+	@$(RELEASE) --product rfmd-simulate >&2
 	@.build/release/rfmd-simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(if $(MUTATION),--mutation $(MUTATION))
 
 # MINUTES of faults of every kind on real brokers and daemons, drawn by SEED; needs KAFKA_HOME (docs/guarantees.md).

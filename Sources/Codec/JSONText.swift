@@ -19,15 +19,12 @@ extension ByteBuffer {
             case 0x09: append(contentsOf: "\\t")
             default:
                 append(contentsOf: "\\u00")
-                append(ByteBuffer.hexDigit(byte >> 4))
-                append(ByteBuffer.hexDigit(byte & 15))
+                appendHexadecimal(byte)
             }
         }
         append(contentsOf: UnsafeRawBufferPointer(rebasing: text[plain...]))
         append(UInt8(0x22))
     }
-
-    private static func hexDigit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
 
     package func appendJSON(_ text: String) {
         var copy = text

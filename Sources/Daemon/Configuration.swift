@@ -128,7 +128,7 @@ package struct Configuration {
         case .mapped: mapping = Mapping(topic: topic, kindAt: .pointers([]), kinds: [:], fields: [:])
         }
         if let at = input.kindAt {
-            mapping.kindAt = kindSource(at, mapping)
+            mapping.kindAt = source(at, mapping.plainKind)
             // What Segment's `type` says matters no more; what Debezium's `op` says does.
             if mapping.kindsAreLoose { (mapping.skippedAt, mapping.skippedValues) = ([], []) }
         }
@@ -145,17 +145,13 @@ package struct Configuration {
         return mapping
     }
 
-    private static func source(_ source: InputSettings.FieldSource) -> Mapping.Source {
+    /// `constant` makes of a constant's text what records are read as.
+    private static func source(
+        _ source: InputSettings.FieldSource, _ constant: (String) -> String = { $0 }
+    ) -> Mapping.Source {
         switch source {
         case .pointer(let pointer): .pointers([pointer.value])
-        case .constant(let text): .constant(text.value)
-        }
-    }
-
-    private static func kindSource(_ source: InputSettings.FieldSource, _ mapping: Mapping) -> Mapping.Source {
-        switch source {
-        case .pointer(let pointer): .pointers([pointer.value])
-        case .constant(let text): .constant(mapping.plainKind(text.value))
+        case .constant(let text): .constant(constant(text.value))
         }
     }
 }

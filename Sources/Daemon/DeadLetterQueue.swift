@@ -39,17 +39,15 @@ package struct KeptRecord {
     }
 
     /// The last of that name: rfmd's own stand behind those of the record.
-    func header(_ name: String) -> String? {
-        headers.last { $0.name == name }?.value.map { String(decoding: $0, as: UTF8.self) }
+    func header(_ name: String, from begin: Int = 0) -> String? {
+        headers[begin...].last { $0.name == name }?.value.map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Of the headers that rfmd adds to a letter: they begin with the topic. A record that comes from a dead-letter topic has the like of
     /// its own before them, more than these perhaps.
     func error(_ name: String) -> String? {
         let begin = headers.lastIndex { $0.name == DeadLetter.headerPrefix + "topic" } ?? 0
-        return headers[begin...].last { $0.name == DeadLetter.headerPrefix + name }?.value.map {
-            String(decoding: $0, as: UTF8.self)
-        }
+        return header(DeadLetter.headerPrefix + name, from: begin)
     }
 }
 

@@ -80,16 +80,13 @@ package enum LetterText {
             buffer.append(text: ",\"\(name)\":")
             buffer.appendJSON(text)
         } else {
-            buffer.append(text: ",\"\(name)_hex\":\"\(bytes.map(hexadecimal).joined())\"")
+            buffer.append(text: ",\"\(name)_hex\":\"")
+            for byte in bytes { buffer.appendHexadecimal(byte) }
+            buffer.append(contentsOf: "\"")
         }
     }
 
     private static func text(_ bytes: [UInt8]) -> String { escaped(String(decoding: bytes, as: UTF8.self)) }
-
-    private static func hexadecimal(_ byte: UInt8) -> String {
-        let digits = String(byte, radix: 16)
-        return digits.count == 1 ? "0" + digits : digits
-    }
 
     /// What steers a terminal, as \u{…}.
     private static func escaped(_ text: String) -> String {

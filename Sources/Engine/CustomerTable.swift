@@ -99,10 +99,8 @@ struct CustomerTable {
     func prefetchRow(_ hash: UInt64) -> UnsafeMutablePointer<CustomerRow>? {
         guard let ordinal = index.find(hash, matches: { _ in true }) else { return nil }
         let row = rows.pointer(ordinal)
-        // Rows are not aligned to lines: most lie in three.
         rfmd_prefetch(row)
         rfmd_prefetch(UnsafeRawPointer(row) + 64)
-        rfmd_prefetch(UnsafeRawPointer(row) + MemoryLayout<CustomerRow>.size - 1)
         return row
     }
 

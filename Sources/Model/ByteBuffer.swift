@@ -110,6 +110,11 @@ package final class ByteBuffer {
         8081828384858687888990919293949596979899
         """
 
+    /// Two lower-case hexadecimal digits.
+    package func appendHexadecimal(_ byte: UInt8) {
+        for digit in [byte >> 4, byte & 15] { append(digit < 10 ? 0x30 + digit : 0x57 + digit) }
+    }
+
     /// Length (4 bytes), then the bytes.
     package func appendCounted(_ more: UnsafeRawBufferPointer) {
         append(UInt32(more.count))

@@ -91,8 +91,9 @@ package struct Decimal: Sendable, Equatable {
         self.init(coefficient: negative ? -coefficient : coefficient, scale: scale)
     }
 
-    package init(_ text: String) throws(Failure) {
-        let bytes = Array(text.utf8)
+    package init(_ text: String) throws(Failure) { try self.init(bytes: Array(text.utf8)) }
+
+    private init(bytes: [UInt8]) throws(Failure) {
         var result: Result<Decimal, Failure> = .failure(.notANumber)
         bytes.withUnsafeBytes { (raw: UnsafeRawBufferPointer) in
             do throws(Failure) { result = .success(try Decimal(raw)) } catch { result = .failure(error) }
@@ -118,11 +119,7 @@ package struct Decimal: Sendable, Equatable {
             if byte != 0x30, let first { bytes[first] = 0x31 }
             if at != first { bytes[at] = 0x30 }
         }
-        var result: Result<Decimal, Failure> = .failure(.tooLarge)
-        bytes.withUnsafeBytes { (raw: UnsafeRawBufferPointer) in
-            do throws(Failure) { result = .success(try Decimal(raw)) } catch { result = .failure(error) }
-        }
-        return try result.get()
+        return try Decimal(bytes: bytes)
     }
 
     /// Digits after the point as a number is written, zeros too: 3 of `1.230`, 2 of `12345e-2`, 0 of `1.5e3`. `text` is a number.

@@ -35,9 +35,8 @@ package struct Digest: Hashable, Sendable, CustomStringConvertible {
     /// The same as `description`.
     package func append(to buffer: ByteBuffer) {
         for half in [high, low] {
-            for shift in stride(from: 60, through: 0, by: -4) {
-                let digit = UInt8(truncatingIfNeeded: half >> UInt64(shift)) & 15
-                buffer.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+            for shift in stride(from: 56, through: 0, by: -8) {
+                buffer.appendHexadecimal(UInt8(truncatingIfNeeded: half >> UInt64(shift)))
             }
         }
     }

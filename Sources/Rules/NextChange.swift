@@ -58,8 +58,7 @@ extension Code {
         case .compareExact, .compareInexact:
             var at = node.pointee.windows == 0 ? Int64.max : nextWindowChange(node.pointee.windows, features, constants)
             if node.pointee.mover >= 0 { at = min(at, crossing(node, features, constants)) }
-            let holds = node.pointee.isWhole ? wholeHolds(node, features) : holds(number, features, constants)
-            return Outlook(holds: holds, until: at, heedsClicks: node.pointee.heedsClicks)
+            return Outlook(holds: holds(number, features, constants), until: at, heedsClicks: node.pointee.heedsClicks)
         default: preconditionFailure("a value is no condition")
         }
     }

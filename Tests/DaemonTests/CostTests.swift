@@ -40,7 +40,7 @@ private let hasValgrind = FileManager.default.isExecutableFile(atPath: "/usr/bin
         let arguments = (few: try part.arguments(sizes.few, folder), many: try part.arguments(sizes.many, folder))
         let events = Double(sizes.many - sizes.few)
         let instructions = try instructions(arguments.many, folder) - instructions(arguments.few, folder)
-        let allocations = try allocations(arguments.many, folder) - allocations(arguments.few, folder)
+        let allocations = try allocations(arguments.many) - allocations(arguments.few)
         print("\(part.name): \(instructions / events) instructions and \(allocations / events) allocations an event")
         #expect(
             instructions / events > part.mostInstructions / 10, "\(part.name) does hardly anything: is it measured?")
@@ -68,15 +68,11 @@ private let hasValgrind = FileManager.default.isExecutableFile(atPath: "/usr/bin
         return try #require(Double(collected.1))
     }
 
-    private func allocations(_ arguments: [String], _ folder: TemporaryFolder) throws -> Double {
-        let library = folder.url("allocations.so").path
-        if !FileManager.default.fileExists(atPath: library) {
-            let source = Repository.root.appending(path: "Tests/DaemonTests/Preload/allocations.c").path
-            let compiled = try Command.run(
-                "clang", ["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", library, source])
-            try #require(compiled.status == 0, "\(compiled.errorText)")
-        }
-        let run = try Command.run("env", ["LD_PRELOAD=\(library)", try Repository.binary()] + arguments)
+    private static let counter = PreloadLibrary("Tests/DaemonTests/Preload/allocations.c")
+
+    private func allocations(_ arguments: [String]) throws -> Double {
+        let preload = "LD_PRELOAD=\(try CostTests.counter.path())"
+        let run = try Command.run("env", [preload, try Repository.binary()] + arguments)
         try #require(run.status == 0, "\(run.errorText)")
         let counted = try #require(run.errorText.firstMatch(of: /allocations: (\d+)/), "\(run.errorText)")
         return try #require(Double(counted.1))

@@ -1,6 +1,5 @@
 // A fault at a named place of a daemon: the library that is preloaded into it (Preload/faults.c), and what is asked of it.
 import Foundation
-import Synchronization
 import TestSupport
 
 struct PlannedFault: CustomStringConvertible {
@@ -35,25 +34,5 @@ struct PlannedFault: CustomStringConvertible {
         }
     }
 
-    private static let library = Library()
-
-    /// Built once, by the C compiler that comes with Swift.
-    private final class Library: Sendable {
-        private let built = Mutex<(folder: TemporaryFolder, path: String)?>(nil)
-
-        func path() throws -> String {
-            try built.withLock { built in
-                if let built { return built.path }
-                let folder = try TemporaryFolder()
-                let path = folder.url("faults.so").path
-                let source = Repository.root.appending(path: "Tests/BrokerTests/Preload/faults.c").path
-                let compiled = try Command.run(
-                    "clang",
-                    ["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", path, source, "-lrdkafka"])
-                guard compiled.status == 0 else { throw Missing("a library of faults: \(compiled.errorText)") }
-                built = (folder, path)
-                return path
-            }
-        }
-    }
+    private static let library = PreloadLibrary("Tests/BrokerTests/Preload/faults.c", libraries: ["-lrdkafka"])
 }
