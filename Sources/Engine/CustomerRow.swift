@@ -36,6 +36,8 @@ struct CustomerRow: BitwiseCopyable {
     var version: UInt8
     /// No click can change a decision about him before `due`.
     var ignoresClicks: Bool
+    /// No entry is of a kind whose bit is not set; not kept in snapshots.
+    var entryKinds: UInt8
 
     @inline(__always)
     func rung(_ ladder: Int) -> UInt8 {

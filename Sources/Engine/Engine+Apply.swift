@@ -119,9 +119,13 @@ extension Engine {
     func find(_ kind: Entry.Kind, _ key: UInt64, _ row: UnsafeMutablePointer<CustomerRow>)
         -> UnsafeMutablePointer<Entry>?
     {
+        if row.pointee.entryKinds & kind.bit == 0 { return nil }
         let count = Int(row.pointee.entryCount)
-        if count == 0 { return nil }
         let entries = store.pointer(row.pointee.entries)
+        if let summary = store.summary(of: row) {
+            return summary.place(of: key, count: count) { entries[$0].key == key && entries[$0].kind == kind }
+                .map { entries + $0 }
+        }
         for index in 0..<count where entries[index].key == key && entries[index].kind == kind { return entries + index }
         return nil
     }
@@ -131,22 +135,29 @@ extension Engine {
         if count == 0 {
             row.pointee.entryOrder = 0
             row.pointee.entries = store.allocate(order: 0)
-        } else if count == 1 << Int(row.pointee.entryOrder) {
+        } else if count == EntryStore.capacity(order: Int(row.pointee.entryOrder)) {
             moveEntries(row, toOrder: Int(row.pointee.entryOrder) + 1)
         }
         store.pointer(row.pointee.entries)[count] = entry
         row.pointee.entryCount += 1
+        row.pointee.entryKinds |= entry.kind.bit
+        store.summary(of: row)?.add(entry, at: count, windows: rules.constants.windows)
         if count & (count - 1) == 0 { size += StateSize.place * max(1, count) }
     }
 
     func remove(_ index: Int, _ row: UnsafeMutablePointer<CustomerRow>) {
         let entries = store.pointer(row.pointee.entries)
         let last = Int(row.pointee.entryCount) - 1
+        if let summary = store.summary(of: row) {
+            if entries[index].kind == .order { summary.forgetSums() }
+            summary.setTag(index, key: entries[last].key)
+        }
         entries[index] = entries[last]
         row.pointee.entryCount -= 1
         if last & (last - 1) == 0 { size -= StateSize.place * max(1, last) }
         if last == 0 {
             store.release(row.pointee.entries, order: Int(row.pointee.entryOrder))
+            row.pointee.entryKinds = 0
         } else if last * 4 <= 1 << Int(row.pointee.entryOrder) {
             moveEntries(row, toOrder: Int(row.pointee.entryOrder) - 1)
         }
@@ -158,6 +169,7 @@ extension Engine {
         store.release(row.pointee.entries, order: Int(row.pointee.entryOrder))
         row.pointee.entries = block
         row.pointee.entryOrder = UInt8(order)
+        store.noteEntries(of: row)
     }
 
     private func entry(_ kind: Entry.Kind, key: UInt64, time: Int64, value: Int64, flags: Entry.Flags = []) -> Entry {
@@ -220,6 +232,7 @@ extension Engine {
         if input.addsToOrder && wasSeen(eventKey, row) { return .duplicate }
         if let order = find(.order, orderKey, row) {
             if !input.addsToOrder { return .duplicate }
+            store.summary(of: row)?.clear()
             order.pointee.value += amount
             if input.occurredAt < order.pointee.time {
                 order.pointee.setTime(input.occurredAt, zone: rules.constants.zone)
@@ -252,6 +265,7 @@ extension Engine {
         // Whatever time it names now: what waits, or was netted, is known by its event id.
         if wasSeen(eventKey, row) { return .duplicate }
         if let order = find(.order, orderKey, row) {
+            store.summary(of: row)?.forgetSums()
             order.pointee.value -= input.amount ?? 0
             order.pointee.flags.formUnion([.refunded, wiped])
             append(seen, row)
@@ -320,12 +334,15 @@ extension Engine {
         let left = leftDay(at: instant)
         // A day in the zone is at most one away from the day in UTC: what is later than this has not left, whatever its zone.
         let surelyInside = Entry.firstOf(utcDay: left + 2)
+        if let summary = store.summary(of: row), summary.earliest >= surelyInside { return }
         var index = 0
         var hasOldSeen = false
+        var earliest = Int64.max
         var entries = store.pointer(row.pointee.entries)
         while index < Int(row.pointee.entryCount) {
             let entry = entries[index]
             if entry.timeAndFlags >= surelyInside && entry.kind != .click {
+                earliest = min(earliest, entry.timeAndFlags)
                 index += 1
                 continue
             }
@@ -345,10 +362,13 @@ extension Engine {
                 remove(index, row)
                 entries = store.pointer(row.pointee.entries)
             } else {
+                if entry.kind == .click { earliest = .min }
+                if entry.kind != .warning { earliest = min(earliest, entry.timeAndFlags) }
                 index += 1
             }
         }
         if hasOldSeen { pruneSeen(row, left: left) }
+        if row.pointee.entryCount > 0 { store.summary(of: row)?.earliest = earliest }
     }
 
     /// A seen event is kept as long as its order is, or its own day is inside.

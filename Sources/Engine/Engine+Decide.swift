@@ -98,7 +98,7 @@ extension Engine {
     ) {
         let empty = UnsafeRawBufferPointer(start: nil, count: 0)
         withUnsafeTemporaryAllocation(of: (orders: Int64, spend: Int64).self, capacity: Limits.windows) { windows in
-            let count = rules.windows.count
+            let count = rules.constants.windows.count
             for window in 0..<count { windows[window] = (windowValues[window].orders, windowValues[window].spend) }
             table.withID(decision.ordinal) { id in
                 effects.appendEffect(
@@ -121,32 +121,19 @@ extension Engine {
         for window in windows.indices {
             windowValues[window] = WindowValues(lastDayOutside: today.day - Int64(windows[window]))
         }
-        features.ordersTotal = Int64(row.pointee.agedCount)
-        features.spendTotal = row.pointee.agedNet
-        features.firstOrder = row.pointee.agedFirst
-        features.lastOrder = row.pointee.agedLast
-        var lastEntry = -1
-        let entries = store.entries(of: row)
-        for index in entries.indices where entries[index].kind == .order {
-            let net = entries[index].net
-            if net == 0 && entries[index].flags.contains(.refunded) { continue }
-            let time = entries[index].time
-            if features.ordersTotal == 0 || time < features.firstOrder { features.firstOrder = time }
-            if features.ordersTotal == 0 || time >= features.lastOrder {
-                features.lastOrder = time
-                lastEntry = index
-            }
-            features.ordersTotal += 1
-            features.spendTotal += net
-            let day = entries[index].day
-            for window in 0..<windows.count where day > windowValues[window].lastDayOutside {
-                windowValues[window].orders += 1
-                windowValues[window].spend += net
-                windowValues[window].oldestDay = min(windowValues[window].oldestDay, day)
-            }
+        let orders = orderSums(row, today.day)
+        features.ordersTotal = Int64(row.pointee.agedCount) + orders.count
+        features.spendTotal = row.pointee.agedNet + orders.spend
+        let hasAged = row.pointee.agedCount > 0
+        if orders.count > 0 {
+            features.firstOrder = hasAged ? min(row.pointee.agedFirst, orders.first) : orders.first
+        } else {
+            features.firstOrder = row.pointee.agedFirst
         }
-        if lastEntry >= 0 { features.lastOrderDay = entries[lastEntry].day }
-        if lastEntry < 0 && features.ordersTotal > 0 {
+        if orders.count > 0 && (!hasAged || orders.last >= row.pointee.agedLast) {
+            (features.lastOrder, features.lastOrderDay) = (orders.last, orders.lastDay)
+        } else if hasAged {
+            features.lastOrder = row.pointee.agedLast
             features.lastOrderDay = constants.zone.day(of: features.lastOrder)
         }
         features.lastEvent = row.pointee.lastEvent
@@ -154,5 +141,29 @@ extension Engine {
         features.activity1 = row.pointee.activity1
         features.activityAt = row.pointee.activityAt
         return features
+    }
+
+    /// Of the orders inside the longest window; `windowValues` get theirs. Their `lastDayOutside` are set.
+    private func orderSums(_ row: UnsafeMutablePointer<CustomerRow>, _ today: Int64) -> OrderSums {
+        var sums = OrderSums()
+        if row.pointee.entryCount == 0 { return sums }
+        let (version, windows) = (UInt32(truncatingIfNeeded: versionNumber), rules.constants.windows.count)
+        let summary = store.summary(of: row)
+        if let known = summary?.sums(today: today, version: version, windowValues, windows) { return known }
+        for window in 0..<windows {
+            windowValues[window] = WindowValues(lastDayOutside: windowValues[window].lastDayOutside)
+        }
+        for entry in store.entries(of: row) where entry.kind == .order {
+            let net = entry.net
+            guard sums.add(entry, net: net) else { continue }
+            let day = entry.day
+            for window in 0..<windows where day > windowValues[window].lastDayOutside {
+                windowValues[window].orders += 1
+                windowValues[window].spend += net
+                windowValues[window].oldestDay = min(windowValues[window].oldestDay, day)
+            }
+        }
+        summary?.keep(sums, today: today, version: version, windowValues, windows)
+        return sums
     }
 }

@@ -180,7 +180,8 @@ extension Engine {
         _ = try reader.readBytes(Int(idLength) + 7 * 8 + 2 * 8 + 4 + 6)
         let entryCount: UInt16 = try reader.read()
         _ = try reader.readBytes(Int(entryCount) * MemoryLayout<Entry>.stride)
-        guard let restoring, idLength > 0, ordinal < restoring.expected, Int(entryCount) <= 1 << EntryStore.largestOrder
+        guard let restoring, idLength > 0, ordinal < restoring.expected,
+            Int(entryCount) <= EntryStore.capacity(order: EntryStore.largestOrder)
         else {
             throw DamagedState(reason: "customer \(ordinal) is out of range")
         }
@@ -246,6 +247,7 @@ extension Engine {
             row.pointee.entryCount = entryCount
             UnsafeMutableRawPointer(store.pointer(row.pointee.entries)).copyMemory(
                 from: bytes.baseAddress!, byteCount: bytes.count)
+            store.noteEntries(of: row)
         }
         size += StateSize.customer(idLength: id.count) + StateSize.place * StateSize.places(for: Int(entryCount))
         row.pointee.queued = CustomerRow.never

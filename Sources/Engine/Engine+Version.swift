@@ -33,7 +33,7 @@ extension Engine {
         rules = new
         names = RuleNames(new)
         versionNumber += 1
-        today = Today(day: 0, from: 0, ends: 0, goesBack: false)
+        forgetDays()
         guard let clock, table.count > 0 else { return }
         sweep = Sweep(cursor: 0, clock: clock, oldRules: old.0, oldNames: old.1)
     }

@@ -46,8 +46,9 @@ package final class Engine {
     /// Deadlines fired so far, by this process.
     package internal(set) var firedDeadlines: UInt64 = 0
 
-    /// Of the day that `day(at:)` last answered with.
-    var today = Today(day: 0, from: 0, ends: 0, goesBack: false)
+    /// Of the days that `day(at:)` last answered with: events are of one, deadlines often of another.
+    private var today = Today.none
+    private var otherDay = Today.none
     /// Reused by every decision.
     let windowValues: UnsafeMutablePointer<WindowValues>
     let ladderTexts: UnsafeMutablePointer<Int32>
@@ -60,6 +61,8 @@ package final class Engine {
         var from: Int64
         var ends: Int64
         var goesBack: Bool
+
+        static let none = Today(day: 0, from: 0, ends: 0, goesBack: false)
     }
 
     /// A new version on its way through the customers.
@@ -173,15 +176,19 @@ package final class Engine {
 
     func mute(ofDeadline due: Int64) -> Mute { due <= rebuiltUpTo ? .rebuild : due < emitFrom ? .backfill : .none }
 
-    /// Day(instant) with its end, from the last answer if that holds.
+    /// Day(instant) with its end, from an answer before if that holds.
     @inline(__always)
     func day(at instant: Int64) -> Today {
         if instant >= today.from && instant < today.ends { return today }
         return newDay(at: instant)
     }
 
+    func forgetDays() { (today, otherDay) = (.none, .none) }
+
     @inline(never)
     private func newDay(at instant: Int64) -> Today {
+        swap(&today, &otherDay)
+        if instant >= today.from && instant < today.ends { return today }
         let zone = rules.constants.zone
         let day = zone.day(of: instant)
         let next = zone.nextChange(reaching: day + 1, after: instant) ?? .max

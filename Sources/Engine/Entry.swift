@@ -14,6 +14,9 @@ struct Entry: BitwiseCopyable {
         case click
         /// key: the warning. time: of the last raise.
         case warning
+
+        /// In `CustomerRow.entryKinds`.
+        @inline(__always) var bit: UInt8 { 1 << rawValue }
     }
 
     struct Flags: OptionSet {
@@ -63,12 +66,12 @@ struct Entry: BitwiseCopyable {
         set { timeAndFlags = timeAndFlags & ~0xFFE0 | Int64(newValue.rawValue) }
     }
 
-    mutating func setTime(_ time: Int64, zone: ZoneTable) {
+    mutating func setTime(_ time: Int64, zone: ZoneCalendar) {
         timeAndFlags = time << 16 | timeAndFlags & 0xFFE7 | (Entry.dayDistance(time, zone) + 1) << 3
     }
 
     /// Day(time) in the zone less the UTC day: -1, 0 or 1.
-    static func dayDistance(_ time: Int64, _ zone: ZoneTable) -> Int64 {
+    static func dayDistance(_ time: Int64, _ zone: ZoneCalendar) -> Int64 {
         zone.day(of: time) - CivilTime.floorDivide(time, CivilTime.millisecondsPerDay)
     }
 

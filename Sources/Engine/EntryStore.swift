@@ -1,10 +1,13 @@
 // Memory for entries: a buddy allocator over segments, so that blocks that customers outgrow are joined and used again.
 
-/// Blocks of 1, 2, 4 ... 16,384 entries. A block is named by the number of its first entry.
+/// Blocks of 1, 2, 4 ... 16,384 places. A block is named by the number of its first place. In large ones the last places hold an
+/// `OrderSummary`, the others an entry each.
 struct EntryStore {
     /// A segment of entries is a whole number of huge pages.
     private static let segmentShift = 18
     static let largestOrder = 14
+    /// Blocks from this order on have a summary.
+    private static let summarizedOrder = 5
     private static let none = UInt32.max
     /// In `states`: the block that begins here is free and has this order; otherwise 0.
     private static let freeMark: UInt8 = 0x80
@@ -12,12 +15,14 @@ struct EntryStore {
     private var entries: SegmentedArray<Entry>
     private var states: SegmentedArray<UInt8>
     /// First free block of each order; blocks of one order are linked through their own memory.
-    private var free = [UInt32](repeating: EntryStore.none, count: EntryStore.largestOrder + 1)
+    private let free: UnsafeMutablePointer<UInt32>
 
     init() {
         entries = SegmentedArray(shift: EntryStore.segmentShift)
         // One segment for each largest block: a small shard does not pay for what a large one has.
         states = SegmentedArray(shift: EntryStore.largestOrder)
+        free = .allocate(capacity: EntryStore.largestOrder + 1)
+        free.initialize(repeating: EntryStore.none, count: EntryStore.largestOrder + 1)
     }
 
     var bytes: Int { entries.bytes + states.bytes }
@@ -25,6 +30,7 @@ struct EntryStore {
     func deallocate() {
         entries.deallocate()
         states.deallocate()
+        free.deallocate()
     }
 
     @inline(__always)
@@ -36,10 +42,50 @@ struct EntryStore {
         return UnsafeMutableBufferPointer(start: count == 0 ? nil : pointer(row.pointee.entries), count: count)
     }
 
-    /// Order of the smallest block that holds `count` entries.
-    static func order(for count: Int) -> Int { count <= 1 ? 0 : Int.bitWidth - (count - 1).leadingZeroBitCount }
+    /// Entries that a block holds.
+    @inline(__always)
+    static func capacity(order: Int) -> Int {
+        if order < summarizedOrder { return 1 << order }
+        // A byte for each place, and whole places.
+        let stride = MemoryLayout<Entry>.stride
+        return 1 << order - (OrderSummary.bytes + 1 << order + stride - 1) / stride
+    }
 
+    /// Order of the smallest block that holds `count` entries.
+    static func order(for count: Int) -> Int {
+        let order = Int.bitWidth - max(0, count - 1).leadingZeroBitCount
+        return count <= capacity(order: order) ? order : order + 1
+    }
+
+    /// Notes what all entries of a customer are, after they were moved here.
+    func noteEntries(of row: UnsafeMutablePointer<CustomerRow>) {
+        let summary = summary(of: row)
+        row.pointee.entryKinds = 0
+        for (place, entry) in entries(of: row).enumerated() {
+            row.pointee.entryKinds |= entry.kind.bit
+            summary?.setTag(place, key: entry.key)
+        }
+    }
+
+    /// Of a customer with entries; nil if they are few.
+    @inline(__always)
+    func summary(of row: UnsafeMutablePointer<CustomerRow>) -> OrderSummary? {
+        if Int(row.pointee.entryOrder) < EntryStore.summarizedOrder { return nil }
+        return summary(row.pointee.entries, order: Int(row.pointee.entryOrder))
+    }
+
+    private func summary(_ block: UInt32, order: Int) -> OrderSummary {
+        OrderSummary(at: pointer(block) + EntryStore.capacity(order: order))
+    }
+
+    /// A summary in it is clear, everything else is as it was left.
     mutating func allocate(order: Int) -> UInt32 {
+        let block = takeBlock(order: order)
+        if order >= EntryStore.summarizedOrder { summary(block, order: order).clear() }
+        return block
+    }
+
+    private mutating func takeBlock(order: Int) -> UInt32 {
         var found = order
         while found <= EntryStore.largestOrder && free[found] == EntryStore.none { found += 1 }
         if found > EntryStore.largestOrder {

@@ -17,8 +17,10 @@ package enum StateSize {
 
     package static func customer(idLength: Int) -> Int { customer + (idLength > shortID ? idLength : 0) }
 
-    /// Entries have places as blocks have: a power of two.
-    package static func places(for entries: Int) -> Int { entries == 0 ? 0 : 1 << EntryStore.order(for: entries) }
+    /// Places come in powers of two.
+    package static func places(for entries: Int) -> Int {
+        entries == 0 ? 0 : 1 << (Int.bitWidth - (entries - 1).leadingZeroBitCount)
+    }
 }
 
 extension Engine {

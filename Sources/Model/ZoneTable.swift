@@ -1,12 +1,14 @@
 // A time zone as a table of offsets: what the engine knows of the calendar, the same on every machine.
 
 /// Calendar days of a zone. The table is part of the configuration's version, so a new tzdata is a new version.
-package struct ZoneTable: Sendable, Equatable {
+package final class ZoneTable: Sendable, Equatable {
     package let name: String
     /// Instants (ms UTC) from which the offset of the same index + 1 holds; ascending.
     package let transitions: [Int64]
     /// Offsets from UTC in ms; one more than `transitions`.
     package let offsets: [Int64]
+    /// The table as it is looked up; valid as long as this.
+    package let calendar: ZoneCalendar
 
     package static let utc = ZoneTable(name: "UTC", transitions: [], offsets: [0])
 
@@ -16,10 +18,41 @@ package struct ZoneTable: Sendable, Equatable {
         self.name = name
         self.transitions = transitions
         self.offsets = offsets
+        calendar = ZoneCalendar(transitions, offsets)
+    }
+
+    deinit { calendar.deallocate() }
+
+    package static func == (one: ZoneTable, other: ZoneTable) -> Bool {
+        one.name == other.name && one.transitions == other.transitions && one.offsets == other.offsets
+    }
+
+    package func day(of instant: Int64) -> Int64 { calendar.day(of: instant) }
+
+    package func nextChange(reaching day: Int64, after instant: Int64) -> Int64? {
+        calendar.nextChange(reaching: day, after: instant)
+    }
+}
+
+/// Transitions and offsets of a zone as plain memory, which no reference is counted for.
+package struct ZoneCalendar: BitwiseCopyable, @unchecked Sendable {
+    private let transitions: UnsafeMutableBufferPointer<Int64>
+    private let offsets: UnsafeMutableBufferPointer<Int64>
+
+    fileprivate init(_ transitions: [Int64], _ offsets: [Int64]) {
+        self.transitions = .allocate(capacity: transitions.count)
+        _ = self.transitions.initialize(from: transitions)
+        self.offsets = .allocate(capacity: offsets.count)
+        _ = self.offsets.initialize(from: offsets)
+    }
+
+    fileprivate func deallocate() {
+        transitions.deallocate()
+        offsets.deallocate()
     }
 
     /// Number of transitions at or before `instant`: the index of the offset in force.
-    package func segment(at instant: Int64) -> Int {
+    private func segment(at instant: Int64) -> Int {
         var low = 0
         var high = transitions.count
         while low < high {

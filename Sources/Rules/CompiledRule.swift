@@ -27,6 +27,10 @@ package final class CompiledRule: @unchecked Sendable {
     private func mark(_ node: inout Node) {
         let operands = [node.left, node.right].filter { $0 >= 0 }.map { nodes[Int($0)] }
         node.heedsClicks = (node.kind == .feature && node.feature.heedsClicks) || operands.contains { $0.heedsClicks }
+        defer {
+            let isSlow = node.kind == .compareExact && !node.isWhole
+            node.cost = node.heedsClicks ? 2 : isSlow ? 1 : operands.map(\.cost).max() ?? 0
+        }
         guard node.kind == .compareExact, operands[0].kind == .feature, operands[1].kind == .constant else { return }
         guard operands[0].feature.isWhole, operands[1].constant.denominator == 1 else { return }
         guard let limit = Int64(exactly: operands[1].constant.numerator) else { return }
@@ -68,15 +72,7 @@ package struct Code: BitwiseCopyable, @unchecked Sendable {
         case .or:
             return holds(Int(node.pointee.left), features, constants)
                 || holds(Int(node.pointee.right), features, constants)
-        case .compareExact where node.pointee.isWhole: return wholeHolds(node, features)
-        case .compareExact where node.pointee.wideLimbs > 0: return wideHolds(node, features)
-        case .compareExact:
-            let left = exact(Int(node.pointee.left), features)
-            let right = exact(Int(node.pointee.right), features)
-            if left.isAbsent || right.isAbsent { return false }
-            return node.pointee.comparison.holds(Exact.compare(left, right))
-        case .compareInexact:
-            return inexactHolds(node, features, constants, at: features.instant)
+        case .compareExact, .compareInexact: return comparisonHolds(node, features, constants)
         case .compareText:
             let equal = text(Int(node.pointee.left), features) == text(Int(node.pointee.right), features)
             return equal == (node.pointee.comparison == .equal)
@@ -85,13 +81,35 @@ package struct Code: BitwiseCopyable, @unchecked Sendable {
         }
     }
 
-    /// A comparison of a whole feature with a constant: most of them are.
+    /// A comparison of numbers, at `features.instant`.
     @inline(__always)
-    func wholeHolds(_ comparison: UnsafePointer<Node>, _ features: Features) -> Bool {
-        let limit = comparison.pointee.limit
-        guard let value = whole(comparison.pointee.feature, Int(comparison.pointee.index), features) else {
-            return false
+    func comparisonHolds(_ node: UnsafePointer<Node>, _ features: Features, _ constants: RuleConstants) -> Bool {
+        if node.pointee.isWhole {
+            guard let value = wholeValue(of: node, features) else { return false }
+            return wholeHolds(node, value)
         }
+        if node.pointee.kind == .compareInexact {
+            return inexactHolds(node, features, constants, at: features.instant)
+        }
+        return node.pointee.wideLimbs > 0 ? wideHolds(node, features) : exactHolds(node, features)
+    }
+
+    private func exactHolds(_ node: UnsafePointer<Node>, _ features: Features) -> Bool {
+        let left = exact(Int(node.pointee.left), features)
+        let right = exact(Int(node.pointee.right), features)
+        if left.isAbsent || right.isAbsent { return false }
+        return node.pointee.comparison.holds(Exact.compare(left, right))
+    }
+
+    /// Of a comparison of a whole feature with a constant, as most of them are: what is compared; nil if it is absent.
+    @inline(__always)
+    func wholeValue(of comparison: UnsafePointer<Node>, _ features: Features) -> Int64? {
+        whole(comparison.pointee.feature, Int(comparison.pointee.index), features)
+    }
+
+    @inline(__always)
+    func wholeHolds(_ comparison: UnsafePointer<Node>, _ value: Int64) -> Bool {
+        let limit = comparison.pointee.limit
         return comparison.pointee.comparison.holds(value < limit ? -1 : value == limit ? 0 : 1)
     }
 

@@ -52,23 +52,57 @@ package struct WindowValues {
     package var oldestDay: Int64 = .max
     /// The latest day that is outside.
     package var lastDayOutside: Int64
+    /// When the oldest leaves, ms; .min until it was asked for (NextChange.swift).
+    var oldestLeaves: Int64 = .min
 
     package init(lastDayOutside: Int64) { self.lastDayOutside = lastDayOutside }
 }
 
-/// The rules of one version share what they refer to. A class, so that a decision does not copy and count what it reads.
-package final class RuleConstants: Sendable {
+/// What the rules of one version share. Owned here; read by `constants`.
+package final class SharedConstants: Sendable {
     package let zone: ZoneTable
     /// Days of each window, by its number.
     package let windows: [Int]
-    /// ms.
-    package let halfLife0: Double
-    package let halfLife1: Double
+    package let constants: RuleConstants
 
+    /// Half-lives in ms, two of them.
     package init(zone: ZoneTable, windows: [Int], halfLives: [Int64]) {
         self.zone = zone
         self.windows = windows
-        halfLife0 = Double(halfLives[0])
-        halfLife1 = Double(halfLives[1])
+        constants = RuleConstants(zone: zone.calendar, windows: windows, halfLives: halfLives)
     }
+
+    deinit { constants.deallocate() }
+}
+
+/// The same as plain memory, which no reference is counted for; valid as long as its `SharedConstants`.
+package struct RuleConstants: BitwiseCopyable, @unchecked Sendable {
+    private struct Values: BitwiseCopyable {
+        var zone: ZoneCalendar
+        var windows: UnsafeMutableBufferPointer<Int>
+        var halfLife0: Double
+        var halfLife1: Double
+    }
+
+    private let values: UnsafeMutablePointer<Values>
+
+    fileprivate init(zone: ZoneCalendar, windows: [Int], halfLives: [Int64]) {
+        let days = UnsafeMutableBufferPointer<Int>.allocate(capacity: windows.count)
+        _ = days.initialize(from: windows)
+        values = .allocate(capacity: 1)
+        values.initialize(
+            to: Values(zone: zone, windows: days, halfLife0: Double(halfLives[0]), halfLife1: Double(halfLives[1])))
+    }
+
+    fileprivate func deallocate() {
+        values.pointee.windows.deallocate()
+        values.deallocate()
+    }
+
+    @inline(__always) package var zone: ZoneCalendar { values.pointee.zone }
+    /// Days of each window, by its number.
+    @inline(__always) package var windows: UnsafeMutableBufferPointer<Int> { values.pointee.windows }
+    /// ms.
+    @inline(__always) package var halfLife0: Double { values.pointee.halfLife0 }
+    @inline(__always) package var halfLife1: Double { values.pointee.halfLife1 }
 }

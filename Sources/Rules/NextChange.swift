@@ -27,18 +27,17 @@ extension Code {
             inner.holds.toggle()
             return inner
         case .and, .or:
-            // A side that clicks move is slower to decide, too: it comes second.
-            let isBusyFirst =
-                pointer(Int(node.pointee.left)).pointee.heedsClicks
-                && !pointer(Int(node.pointee.right)).pointee.heedsClicks
-            let first = Int(isBusyFirst ? node.pointee.right : node.pointee.left)
-            let second = Int(isBusyFirst ? node.pointee.left : node.pointee.right)
+            // What costs less comes first: it may decide alone.
+            let isLeftFirst =
+                pointer(Int(node.pointee.left)).pointee.cost <= pointer(Int(node.pointee.right)).pointee.cost
+            let first = Int(isLeftFirst ? node.pointee.left : node.pointee.right)
+            let second = Int(isLeftFirst ? node.pointee.right : node.pointee.left)
             // `decisive` is the value of one side that decides alone. As long as a decisive side keeps it, nothing changes.
             let decisive = node.pointee.kind == .or
             let one = outlook(first, features, constants)
-            // Then the rule is looked at again when that side changes, which is no later than the rule can, and until then no click
-            // has a bearing on it.
-            if one.holds == decisive && pointer(second).pointee.heedsClicks { return one }
+            // If the other is one that clicks move, the rule is looked at again when this side changes, which is no later than the rule
+            // can, and until then no click has a bearing on it.
+            if one.holds == decisive && (one.until == .max || pointer(second).pointee.heedsClicks) { return one }
             let other = outlook(second, features, constants)
             switch (one.holds == decisive, other.holds == decisive) {
             // Two decisive sides hold out until the later of their changes.
@@ -56,22 +55,55 @@ extension Code {
         case .compareText:
             return Outlook(holds: holds(number, features, constants), until: .max, heedsClicks: false)
         case .compareExact, .compareInexact:
-            var at = node.pointee.windows == 0 ? Int64.max : nextWindowChange(node.pointee.windows, features, constants)
-            if node.pointee.mover >= 0 { at = min(at, crossing(node, features, constants)) }
-            return Outlook(holds: holds(number, features, constants), until: at, heedsClicks: node.pointee.heedsClicks)
+            return node.pointee.isWhole
+                ? wholeOutlook(node, features, constants) : comparisonOutlook(node, features, constants)
         default: preconditionFailure("a value is no condition")
         }
+    }
+
+    private func wholeOutlook(
+        _ node: UnsafePointer<Node>, _ features: Features, _ constants: RuleConstants
+    ) -> Outlook {
+        var outlook = Outlook(holds: false, until: .max, heedsClicks: node.pointee.heedsClicks)
+        if node.pointee.windows != 0 {
+            outlook.until = nextWindowChange(node.pointee.windows, features, constants)
+        } else if node.pointee.mover >= 0 {
+            let limit = node.pointee.limit
+            outlook.until = crossing(
+                node.pointee.feature, reaches: limit, passes: limit == .max ? .max : limit + 1, node.pointee.comparison,
+                features, constants)
+        }
+        if let value = wholeValue(of: node, features) { outlook.holds = wholeHolds(node, value) }
+        return outlook
+    }
+
+    private func comparisonOutlook(
+        _ node: UnsafePointer<Node>, _ features: Features, _ constants: RuleConstants
+    ) -> Outlook {
+        var at = node.pointee.windows == 0 ? Int64.max : nextWindowChange(node.pointee.windows, features, constants)
+        if node.pointee.mover >= 0 { at = min(at, crossing(node, features, constants)) }
+        return Outlook(
+            holds: comparisonHolds(node, features, constants), until: at, heedsClicks: node.pointee.heedsClicks)
     }
 
     /// When the next order leaves one of the windows.
     private func nextWindowChange(_ windows: UInt32, _ features: Features, _ constants: RuleConstants) -> Int64 {
         if features.dayGoesBack && features.ordersTotal > 0 { return features.dayEnds }
-        var next = Int64.max
-        for window in 0..<constants.windows.count where windows & (1 << UInt32(window)) != 0 {
-            let oldest = features.windows[window].oldestDay
-            if oldest == .max { continue }
-            let leaves = oldest + Int64(constants.windows[window])
-            if let at = constants.zone.nextChange(reaching: leaves, after: features.instant) { next = min(next, at) }
+        var (next, rest) = (Int64.max, windows)
+        while rest != 0 {
+            let window = rest.trailingZeroBitCount
+            rest &= rest - 1
+            // Rules ask about the same few windows.
+            if features.windows[window].oldestLeaves == .min {
+                let oldest = features.windows[window].oldestDay
+                let leaves =
+                    oldest == .max
+                    ? nil
+                    : constants.zone.nextChange(
+                        reaching: oldest + Int64(constants.windows[window]), after: features.instant)
+                features.windows[window].oldestLeaves = leaves ?? .max
+            }
+            next = min(next, features.windows[window].oldestLeaves)
         }
         return next
     }
@@ -80,12 +112,6 @@ extension Code {
         _ comparison: UnsafePointer<Node>, _ features: Features, _ constants: RuleConstants
     ) -> Int64 {
         if comparison.pointee.kind == .compareInexact { return decayCrossing(comparison, features, constants) }
-        if comparison.pointee.isWhole {
-            let limit = Int128(comparison.pointee.limit)
-            return crossing(
-                comparison.pointee.feature, reaches: limit, passes: limit + 1, comparison.pointee.comparison, features,
-                constants)
-        }
         if comparison.pointee.wideLimbs > 0 { return wideCrossing(comparison, features, constants) }
         // Solved for its moving feature: what is done to that is undone, from the outside to the inside. WideEvaluation.swift does the same in
         // wide numbers, and `solvesNarrow` (Checker.swift) counts its bits: the three change together.
@@ -120,12 +146,14 @@ extension Code {
         let whole = target.floorAndCeiling
         // `<` and `>=` change at the first step that reaches the target, `<=` and `>` at the first beyond it, `==` at both.
         return crossing(
-            at.pointee.feature, reaches: whole.ceiling, passes: whole.floor + 1, operation, features, constants)
+            at.pointee.feature, reaches: Int64(clamping: whole.ceiling), passes: Int64(clamping: whole.floor + 1),
+            operation, features, constants)
     }
 
-    /// When a feature that grows by whole steps (days or ms) next passes a value at which `operation` changes.
+    /// When a feature that grows by whole steps (days or ms) next passes a value at which `operation` changes: `reaches` is the first step
+    /// at the value or beyond it, `passes` the first beyond it. Both are clamped to what an Int64 holds, which is beyond the horizon.
     func crossing(
-        _ feature: Feature, reaches: Int128, passes: Int128, _ operation: Comparison, _ features: Features,
+        _ feature: Feature, reaches: Int64, passes: Int64, _ operation: Comparison, _ features: Features,
         _ constants: RuleConstants
     ) -> Int64 {
         if feature != .idle && features.ordersTotal == 0 { return .max }
@@ -135,7 +163,7 @@ extension Code {
         case .idle: now = max(0, features.instant - features.lastEvent)
         default: now = max(0, features.instant - features.lastOrder)
         }
-        var step = Int128.max
+        var step = Int64.max
         switch operation {
         case .less, .greaterOrEqual: if reaches > now { step = reaches }
         case .lessOrEqual, .greater: if passes > now { step = passes }
@@ -144,9 +172,8 @@ extension Code {
         }
         var next = Int64.max
         // What lies two thousand years ahead has no deadline: no wheel holds it. Steps of recency are days, the others ms.
-        let horizon: Int128 = feature == .recency ? (1 << 46) / Int128(CivilTime.millisecondsPerDay) : 1 << 46
+        let horizon: Int64 = feature == .recency ? (1 << 46) / 86_400_000 : 1 << 46
         if step < horizon {
-            let step = Int64(step)
             switch feature {
             case .recency:
                 next =

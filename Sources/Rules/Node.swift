@@ -137,6 +137,8 @@ package struct Node: Sendable {
     var limit: Int64 = 0
     /// A click moves a feature in it.
     var heedsClicks = false
+    /// Of a condition: the larger, the later it is evaluated. What clicks move comes last.
+    var cost: UInt8 = 0
     /// A literal number, which may become money.
     var isLiteral = false
     var numeratorBits = 0

@@ -91,6 +91,7 @@ package final class Ruleset: Sendable {
     package let warnings: [Warning]
     /// The same as plain memory, for decisions; valid as long as the ruleset.
     package let decisions: DecisionTable
+    private let shared: SharedConstants
     package let constants: RuleConstants
     package let currencyExponent: Int
     /// Days; never below Limits.leastLongestWindow.
@@ -98,7 +99,7 @@ package final class Ruleset: Sendable {
     package let texts: [String]
 
     /// Windows in days, as state and events list them.
-    package var windows: [Int] { constants.windows }
+    package var windows: [Int] { shared.windows }
 
     package init(
         ladders ladderSources: [LadderSource], warnings warningSources: [WarningSource], zone: ZoneTable,
@@ -112,7 +113,8 @@ package final class Ruleset: Sendable {
         self.ladders = ladders
         self.warnings = warnings
         decisions = DecisionTable(ladders, warnings)
-        constants = RuleConstants(zone: zone, windows: scope.windows, halfLives: halfLives)
+        shared = SharedConstants(zone: zone, windows: scope.windows, halfLives: halfLives)
+        constants = shared.constants
         self.currencyExponent = currencyExponent
         longestWindow = max(Limits.leastLongestWindow, scope.windows.max() ?? 0)
         texts = scope.texts

@@ -3,7 +3,8 @@
 // The checker marks them (`Node.wideLimbs`); all others never come here.
 
 extension Code {
-    /// A wide comparison, at `features.instant`.
+    /// A wide comparison, at `features.instant`. Its memory on the stack is not to be part of every comparison.
+    @inline(never)
     func wideHolds(_ comparison: UnsafePointer<Node>, _ features: Features) -> Bool {
         withArena(comparison) { arena in
             let left = wideExact(Int(comparison.pointee.left), features, &arena)
@@ -91,7 +92,8 @@ extension Code {
             if target.isAbsent { return .max }
             let (floor, ceiling) = target.floorAndCeiling(arena)
             return crossing(
-                at.feature, reaches: ceiling, passes: floor + 1, operation, features, constants)
+                at.feature, reaches: Int64(clamping: ceiling), passes: Int64(clamping: floor + 1), operation, features,
+                constants)
         }
     }
 }

@@ -196,7 +196,8 @@ import Testing
     @Test func orderIsTheSmallestThatHolds() {
         for count in 1...1_025 {
             let order = EntryStore.order(for: count)
-            #expect(1 << order >= count && (order == 0 || 1 << (order - 1) < count))
+            #expect(EntryStore.capacity(order: order) >= count)
+            #expect(order == 0 || EntryStore.capacity(order: order - 1) < count)
         }
     }
 

@@ -48,7 +48,9 @@ import Testing
         features.lastOrder = Limits.latestTime - 1
         features.lastOrderDay = 84_004
         features.lastEvent = Limits.earliestTime
-        let constants = RuleConstants(zone: .utc, windows: scope.windows, halfLives: scope.halfLives)
+        let shared = SharedConstants(zone: .utc, windows: scope.windows, halfLives: scope.halfLives)
+        defer { withExtendedLifetime(shared) {} }
+        let constants = shared.constants
         let change = compiled.outlook(features, constants)
         #expect(change.holds == compiled.holds(features, constants))
         // Every one of these rules is a single comparison.

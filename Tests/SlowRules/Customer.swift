@@ -79,6 +79,7 @@ package struct Customer {
             features.activity0 = activity(scope.halfLives[0], at: reference)
             features.activity1 = activity(scope.halfLives[1], at: reference)
         }
-        body(features, RuleConstants(zone: zone, windows: scope.windows, halfLives: scope.halfLives))
+        let shared = SharedConstants(zone: zone, windows: scope.windows, halfLives: scope.halfLives)
+        withExtendedLifetime(shared) { body(features, shared.constants) }
     }
 }
