@@ -58,7 +58,8 @@ let package = Package(
         library("Options", ["CGetopt", "Model"]),
         library("Demo", ["CRDKafka", "Model"]),
         library(
-            "Bench", ["CRDKafka", "Model", "Rules", "Engine", "Codec", "Worker", "KafkaTransport", "SnapshotStore"]),
+            "Bench",
+            ["CMemory", "CRDKafka", "Model", "Rules", "Engine", "Codec", "Worker", "KafkaTransport", "SnapshotStore"]),
         library(
             "Daemon",
             [

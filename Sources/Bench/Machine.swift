@@ -1,4 +1,5 @@
 // The machine as a measurement sees it: clocks, memory, processor time.
+import CMemory
 import Glibc
 
 enum Machine {
@@ -30,6 +31,9 @@ enum Machine {
             separator: " ")
         return numbers.count < 2 ? 0 : (Int(numbers[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE))
     }
+
+    /// So that memory which is kept for later does not count as used.
+    static func giveBackMemory() { rfmd_give_back() }
 
     static func pause(milliseconds: UInt32) { usleep(milliseconds * 1_000) }
 

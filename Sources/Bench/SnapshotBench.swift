@@ -36,9 +36,9 @@ struct SnapshotBench {
     }
 
     private func measureWriting(_ run: WorkerRun) throws(BenchFailure) -> [Figure] {
-        let stateBytes = run.worker.status.shards.first?.stateBytes ?? 0
+        let stateBytes = SnapshotBench.stateBytes(run)
         cluster.arrive(upTo: .max)
-        let (undisturbed, disturbed, peak, base, took) = try watch(run)
+        let (undisturbed, disturbed, extra, took) = try watch(run)
         cluster.arrive(upTo: run.position)
         return [
             Figure(
@@ -47,28 +47,36 @@ struct SnapshotBench {
             Figure(
                 "snapshot_longest_stop", disturbed, "ms", over: undisturbed, "the longest stop while none is written"),
             Figure(
-                "snapshot_extra_memory", Double(max(0, peak - base)) / 1e6, "MB", over: Double(stateBytes) / 1e6,
+                "snapshot_extra_memory", Double(extra) / 1e6, "MB", over: Double(stateBytes) / 1e6,
                 "the state"),
         ]
     }
 
-    /// Longest stops without and with a snapshot (ms), resident memory at the peak and before, and the time of the snapshot (s).
+    private static func stateBytes(_ run: WorkerRun) -> Int { run.worker.status.shards.first?.stateBytes ?? 0 }
+
+    /// Longest stops without and with a snapshot (ms), resident memory at the peak less that before and what the state grew by
+    /// meanwhile, and the time of the snapshot (s).
     private func watch(_ run: WorkerRun) throws(BenchFailure) -> (
-        undisturbed: Double, disturbed: Double, peak: Int, base: Int, seconds: Double
+        undisturbed: Double, disturbed: Double, extra: Int, seconds: Double
     ) {
-        // Snapshots are written one after the other, with pauses in between: a longest stop of each.
+        // Snapshots are written one after the other, with pauses in between that are longer than the time without any. What the
+        // allocator kept of earlier ones does not count as there.
+        let earlier = run.snapshotCount
+        try run.wait(for: "a pause between snapshots") { run.snapshotCount > earlier }
+        Machine.giveBackMemory()
         let until = Machine.seconds() + SnapshotBench.baselineSeconds
         _ = gaps.takeLongest()
         try run.wait(for: "mixed events") { Machine.seconds() > until }
         let undisturbed = gaps.takeLongest()
-        let base = Machine.residentBytes()
+        let besidesState = { Machine.residentBytes() - SnapshotBench.stateBytes(run) }
+        let base = besidesState()
         var peak = base
         let before = run.snapshotCount
         try run.wait(for: "a snapshot under load") {
-            peak = max(peak, Machine.residentBytes())
+            peak = max(peak, besidesState())
             return run.snapshotCount >= before + 2
         }
-        return (undisturbed, gaps.takeLongest(), peak, base, Double(run.snapshot?.milliseconds ?? 0) / 1e3)
+        return (undisturbed, gaps.takeLongest(), peak - base, Double(run.snapshot?.milliseconds ?? 0) / 1e3)
     }
 
     private func measureRestore() throws(BenchFailure) -> [Figure] {

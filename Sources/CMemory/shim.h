@@ -1,5 +1,7 @@
-// Memory for large tables: zeroed, on huge pages where the kernel has them, and the processor's hint to fetch a line early.
+// Memory for large tables: zeroed, on huge pages where the kernel has them; the processor's hint to fetch a line early; and what the
+// allocator keeps, given back.
 #pragma once
+#include <malloc.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -25,3 +27,6 @@ static inline void *rfmd_pages(size_t bytes, size_t small) {
 static inline void rfmd_pages_free(void *start, size_t bytes) { munmap(start, (bytes + 4095) & ~(size_t)4095); }
 
 static inline void rfmd_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
+
+// What the allocator holds and nobody uses goes back to the system: for measurements.
+static inline void rfmd_give_back(void) { malloc_trim(0); }

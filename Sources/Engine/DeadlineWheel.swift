@@ -1,4 +1,5 @@
 // Every customer's next deadline, in a hierarchical timing wheel: O(1) to set and to fire, one link per customer.
+import CMemory
 
 /// Eight levels of 64 slots cover 2^48 ms. A customer is filed under `row.queued`, which is never later than his `row.due`: a
 /// deadline that moves away leaves him where he is, and he is filed anew when that slot comes up. So an event seldom touches the
@@ -56,14 +57,18 @@ struct DeadlineWheel {
 
     /// Files a customer who is not filed, by `row.due`.
     @inline(__always)
-    mutating func file(_ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>) {
+    mutating func file(_ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>) { file(ordinal, row, dueUpTo: now) }
+
+    /// `target`: who is due by then is filed as due at once, and not on the way down through the levels.
+    @inline(__always)
+    private mutating func file(_ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, dueUpTo target: Int64) {
         let instant = row.pointee.due
         if instant == CustomerRow.never {
             row.pointee.queued = CustomerRow.never
             return
         }
         let at = instant - DeadlineWheel.origin
-        if at <= now {
+        if at <= target {
             row.pointee.queued = CustomerRow.isDue
             due.insert(ordinal)
             return
@@ -127,7 +132,7 @@ struct DeadlineWheel {
                 return
             }
             now = max(now, begins)
-            take(level << 6 | slot, table)
+            take(level << 6 | slot, table, dueUpTo: target)
         }
     }
 
@@ -142,14 +147,18 @@ struct DeadlineWheel {
         return nil
     }
 
-    private mutating func take(_ slot: Int, _ table: borrowing CustomerTable) {
+    private mutating func take(_ slot: Int, _ table: borrowing CustomerTable, dueUpTo target: Int64) {
         var next = heads[slot]
         heads[slot] = DeadlineWheel.none
         setWord(slot >> 6, word(slot >> 6) & ~(1 << UInt64(slot & 63)))
         while next != DeadlineWheel.none {
             let ordinal = Int(next)
             next = links[ordinal].next
-            file(ordinal, table.row(ordinal))
+            if next != DeadlineWheel.none {
+                rfmd_prefetch(links.pointer(Int(next)))
+                rfmd_prefetch(table.row(Int(next)))
+            }
+            file(ordinal, table.row(ordinal), dueUpTo: target)
         }
     }
 }

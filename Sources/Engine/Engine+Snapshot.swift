@@ -93,27 +93,16 @@ extension Engine {
         snapshot?.copied.insert(ordinal)
     }
 
-    /// Ordinal (4), row fields, id, entries.
+    /// Ordinal (4), length of the id (1), id, image, number of entries (2), entries.
     private func encode(_ ordinal: Int, into buffer: ByteBuffer) {
-        let row = table.row(ordinal).pointee
+        let row = table.row(ordinal)
         buffer.append(UInt32(ordinal))
-        buffer.append(row.idLength)
+        buffer.append(row.pointee.idLength)
         table.withID(ordinal) { buffer.append(contentsOf: $0) }
-        for value in [row.due, row.firstSeen, row.lastEvent, row.agedNet, row.agedFirst, row.agedLast, row.activityAt] {
-            buffer.append(value)
-        }
-        buffer.append(row.activity0.bitPattern)
-        buffer.append(row.activity1.bitPattern)
-        buffer.append(row.agedCount)
-        for rung in [row.rungs.0, row.rungs.1, row.rungs.2, row.rungs.3, row.version, row.ignoresClicks ? 1 : 0] {
-            buffer.append(rung)
-        }
-        buffer.append(row.entryCount)
-        if row.entryCount > 0 {
-            buffer.append(
-                contentsOf: UnsafeRawBufferPointer(
-                    start: store.pointer(row.entries), count: Int(row.entryCount) * MemoryLayout<Entry>.stride))
-        }
+        var image = CustomerImage(row.pointee)
+        withUnsafeBytes(of: &image) { buffer.append(contentsOf: $0) }
+        buffer.append(row.pointee.entryCount)
+        buffer.append(contentsOf: UnsafeRawBufferPointer(store.entries(of: row)))
     }
 
     /// A digest of the whole state: the same for the same state, whatever the way that led to it.
@@ -167,31 +156,37 @@ extension Engine {
 
     /// Restores customers that `continueSnapshot` wrote, in any order.
     package func restoreCustomers(_ bytes: UnsafeRawBufferPointer) throws(DamagedState) {
-        do {
-            var reader = ByteReader(bytes)
-            while reader.remaining > 0 { try decodeCustomer(&reader) }
-        } catch let error as DamagedState { throw error } catch { throw DamagedState(reason: "a customer is cut off") }
+        var scan = CustomerScan(bytes)
+        // Some ahead of the one that is placed, so that their slots of the index are on the way.
+        var ahead = 0
+        var ring = [EncodedCustomer?](repeating: nil, count: Engine.restoreAhead)
+        while true {
+            let place = ahead % Engine.restoreAhead
+            let customer = ring[place]
+            ring[place] = try scan.next().map {
+                var next = $0
+                next.hash = table.hash(next.id)
+                table.prefetchSlot(next.hash)
+                return next
+            }
+            ahead += 1
+            if let customer { try restore(customer) } else if ahead > Engine.restoreAhead { return }
+        }
     }
 
-    private func decodeCustomer(_ reader: inout ByteReader) throws {
-        let start = reader.offset
-        let ordinal = Int(try reader.read(UInt32.self))
-        let idLength: UInt8 = try reader.read()
-        _ = try reader.readBytes(Int(idLength) + 7 * 8 + 2 * 8 + 4 + 6)
-        let entryCount: UInt16 = try reader.read()
-        _ = try reader.readBytes(Int(entryCount) * MemoryLayout<Entry>.stride)
-        guard let restoring, idLength > 0, ordinal < restoring.expected,
-            Int(entryCount) <= EntryStore.capacity(order: EntryStore.largestOrder)
-        else {
+    private static let restoreAhead = 16
+
+    private func restore(_ customer: EncodedCustomer) throws(DamagedState) {
+        let ordinal = customer.ordinal
+        guard let restoring, ordinal < restoring.expected else {
             throw DamagedState(reason: "customer \(ordinal) is out of range")
         }
         guard !restoring.placed.contains(ordinal) else { throw DamagedState(reason: "customer \(ordinal) comes twice") }
-        let raw = UnsafeRawBufferPointer(rebasing: reader.bytes[start..<reader.offset])
         if ordinal < restoring.reach {
-            try place(raw, ordinal)
+            try place(customer, restoring)
         } else {
-            restoring.early.append(contentsOf: raw)
-            self.restoring?.earlyCount += 1
+            restoring.early.append(contentsOf: customer.bytes)
+            restoring.earlyCount += 1
         }
     }
 
@@ -201,55 +196,40 @@ extension Engine {
             restoring.placed.count + restoring.earlyCount == restoring.expected
         else { return }
         let early = restoring.early
-        self.restoring?.early = ByteBuffer()
-        self.restoring?.earlyCount = 0
-        self.restoring?.isWhole = true
+        restoring.early = ByteBuffer()
+        restoring.earlyCount = 0
+        restoring.isWhole = true
         try restoreCustomers(early.bytes)
     }
 
-    private func place(_ raw: UnsafeRawBufferPointer, _ ordinal: Int) throws {
-        var reader = ByteReader(raw)
-        _ = try reader.read(UInt32.self)
-        let id = try reader.readBytes(Int(try reader.read(UInt8.self)))
-        restoring?.placed.grow(toHold: ordinal + 1)
-        restoring?.placed.insert(ordinal)
+    private func place(_ customer: EncodedCustomer, _ restoring: Restoring) throws(DamagedState) {
+        let ordinal = customer.ordinal
+        restoring.placed.grow(toHold: ordinal + 1)
+        restoring.placed.insert(ordinal)
         if ordinal >= table.count {
             table.reserve(ordinal + 1)
             wheel.grow(toHold: ordinal + 1)
         }
-        let hash = table.hash(id)
-        guard table.find(id, hash: hash) == nil else { throw DamagedState(reason: "two customers have one id") }
-        table.place(id, hash: hash, at: ordinal)
-        let row = table.row(ordinal)
-        row.pointee.due = try reader.read()
-        row.pointee.firstSeen = try reader.read()
-        row.pointee.lastEvent = try reader.read()
-        row.pointee.agedNet = try reader.read()
-        row.pointee.agedFirst = try reader.read()
-        row.pointee.agedLast = try reader.read()
-        row.pointee.activityAt = try reader.read()
-        row.pointee.activity0 = Double(bitPattern: try reader.read())
-        row.pointee.activity1 = Double(bitPattern: try reader.read())
-        row.pointee.agedCount = try reader.read()
-        row.pointee.rungs = (try reader.read(), try reader.read(), try reader.read(), try reader.read())
-        row.pointee.version = try reader.read()
-        let ignoresClicks: UInt8 = try reader.read()
-        row.pointee.ignoresClicks = ignoresClicks == 1
-        let entryCount: UInt16 = try reader.read()
-        let bytes = try reader.readBytes(Int(entryCount) * MemoryLayout<Entry>.stride)
-        guard ignoresClicks <= 1, isPossible(row.pointee, ordinal: ordinal, entries: bytes) else {
+        guard table.find(customer.id, hash: customer.hash) == nil else {
+            throw DamagedState(reason: "two customers have one id")
+        }
+        guard isPossible(customer.image, ordinal: ordinal, entries: customer.entries) else {
             throw DamagedState(reason: "customer \(ordinal) is not as an engine leaves one")
         }
-        if entryCount > 0 {
-            let order = EntryStore.order(for: Int(entryCount))
+        table.place(customer.id, hash: customer.hash, at: ordinal)
+        let row = table.row(ordinal)
+        customer.image.restore(row)
+        if customer.entryCount > 0 {
+            let order = EntryStore.order(for: customer.entryCount)
             row.pointee.entries = store.allocate(order: order)
             row.pointee.entryOrder = UInt8(order)
-            row.pointee.entryCount = entryCount
-            UnsafeMutableRawPointer(store.pointer(row.pointee.entries)).copyMemory(
-                from: bytes.baseAddress!, byteCount: bytes.count)
+            row.pointee.entryCount = UInt16(customer.entryCount)
+            UnsafeMutableRawBufferPointer(store.entries(of: row)).copyMemory(from: customer.entries)
             store.noteEntries(of: row)
         }
-        size += StateSize.customer(idLength: id.count) + StateSize.place * StateSize.places(for: Int(entryCount))
+        size +=
+            StateSize.customer(idLength: customer.id.count) + StateSize.place
+            * StateSize.places(for: customer.entryCount)
         row.pointee.queued = CustomerRow.never
         wheel.file(ordinal, row)
     }
@@ -260,19 +240,23 @@ extension Engine {
         guard let restoring, restoring.expected == restoring.placed.count, restoring.earlyCount == 0 else {
             throw DamagedState(reason: "customers are missing, or come twice")
         }
-        restoring.placed.deallocate()
         self.restoring = nil
     }
 
-    struct Restoring {
+    /// What is known of a restore until it ends.
+    final class Restoring {
         /// Customers that the header names.
-        var expected: Int
+        let expected: Int
         var placed = OrdinalSet()
         /// Customers whose ordinal is far beyond what has come, as bytes: only a whole state makes room for them.
         var early = ByteBuffer()
         var earlyCount = 0
         /// All have come.
         var isWhole = false
+
+        init(expected: Int) { self.expected = expected }
+
+        deinit { placed.deallocate() }
 
         /// Room is made up to it. A snapshot begins with customers who changed while it was written, from anywhere; the others come in
         /// their order. So it runs ahead of what has come, but not without bound.

@@ -5,29 +5,32 @@ import Rules
 
 extension Engine {
     /// True if an engine with these rules, in the middle of this sweep if there is one, can hold such a customer.
-    func isPossible(_ row: CustomerRow, ordinal: Int, entries: UnsafeRawBufferPointer) -> Bool {
-        guard let rules = rules(of: row.version, ordinal) else { return false }
-        let times = [row.firstSeen, row.lastEvent, row.agedFirst, row.agedLast, row.activityAt]
-        guard row.due == CustomerRow.never || DeadlineWheel.holds(row.due), times.allSatisfy(Engine.isTime),
-            row.agedNet >= 0,
-            row.agedCount <= Limits.agedOrders + UInt32(Limits.entriesPerCustomer),
-            row.activity0 == -1 || Engine.isActivity(row.activity0), Engine.isActivity(row.activity1)
+    func isPossible(_ image: CustomerImage, ordinal: Int, entries: UnsafeRawBufferPointer) -> Bool {
+        guard let decisions = decisions(of: image.version, ordinal), image.ignoresClicks <= 1 else { return false }
+        guard image.due == CustomerRow.never || DeadlineWheel.holds(image.due), Engine.isTime(image.firstSeen),
+            Engine.isTime(image.lastEvent), Engine.isTime(image.agedFirst), Engine.isTime(image.agedLast),
+            Engine.isTime(image.activityAt), image.agedNet >= 0,
+            image.agedCount <= Limits.agedOrders + UInt32(Limits.entriesPerCustomer),
+            image.activity0 == -1 || Engine.isActivity(image.activity0), Engine.isActivity(image.activity1)
         else { return false }
-        for ladder in 0..<Limits.ladders {
-            let rungs = ladder < rules.ladders.count ? rules.ladders[ladder].source.rungs.count : 0
-            guard row.rung(ladder) == CustomerRow.noRung || Int(row.rung(ladder)) < rungs else { return false }
+        let ladders = decisions.ladders
+        func holds(_ ladder: Int, _ rung: UInt8) -> Bool {
+            rung == CustomerRow.noRung || Int(rung) < (ladder < ladders.count ? ladders[ladder].rungCount : 0)
         }
-        return Engine.arePossible(entries, agedNet: row.agedNet)
+        guard holds(0, image.rungs.0), holds(1, image.rungs.1), holds(2, image.rungs.2), holds(3, image.rungs.3) else {
+            return false
+        }
+        return Engine.arePossible(entries, agedNet: image.agedNet)
     }
 
     /// Those that decided last about a customer; nil if no version can have.
-    private func rules(of version: UInt8, _ ordinal: Int) -> Ruleset? {
-        if version == UInt8(truncatingIfNeeded: versionNumber) { return rules }
+    private func decisions(of version: UInt8, _ ordinal: Int) -> DecisionTable? {
+        if version == UInt8(truncatingIfNeeded: versionNumber) { return rules.decisions }
         // Customers below the cursor are through.
         guard let sweep, ordinal >= sweep.cursor, version == UInt8(truncatingIfNeeded: versionNumber &- 1) else {
             return nil
         }
-        return sweep.oldRules
+        return sweep.oldRules.decisions
     }
 
     private static func isTime(_ instant: Int64) -> Bool {
@@ -39,7 +42,9 @@ extension Engine {
 
     private static func arePossible(_ bytes: UnsafeRawBufferPointer, agedNet: Int64) -> Bool {
         var sum = Int128(agedNet)
-        for offset in stride(from: 0, to: bytes.count, by: MemoryLayout<Entry>.stride) {
+        var offset = 0
+        while offset < bytes.count {
+            defer { offset += MemoryLayout<Entry>.stride }
             let entry = bytes.loadUnaligned(fromByteOffset: offset, as: Entry.self)
             guard entry.isValid, DeadlineWheel.holds(entry.time) else { return false }
             switch entry.kind {

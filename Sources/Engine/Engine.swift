@@ -11,7 +11,7 @@ import Rules
 /// No clock, file, log or random number is used in this target, and no allocation is made for an event but when memory grows.
 package final class Engine {
     /// Raised by any change of the program that changes an effect or a rejection: it is part of every version's digest.
-    package static let number: UInt32 = 2
+    package static let number: UInt32 = 3
 
     var table: CustomerTable
     var store = EntryStore()
@@ -95,7 +95,6 @@ package final class Engine {
 
     deinit {
         endSnapshot()
-        restoring?.placed.deallocate()
         table.deallocate()
         store.deallocate()
         wheel.deallocate()

@@ -119,22 +119,37 @@ struct HashIndex {
         bucketCount += 1
         buckets.grow(toHold: bucketCount * HashIndex.slotsPerBucket)
         if bucketCount == 2 * (mask + 1) { mask = 2 * mask + 1 }
-        var entries: [UInt64] = []
-        take(from, into: &entries)
-        for entry in entries { append(entry, to: home(entry >> 32)) }
+        // On the stack, as long as the bucket does not go on and on.
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: slotCount(from)) { dealt in
+            let count = take(from, into: dealt)
+            for entry in dealt[..<count] { append(entry, to: home(entry >> 32)) }
+        }
     }
 
-    /// Empties a bucket and those in which it goes on.
-    private mutating func take(_ number: Int, into entries: inout [UInt64]) {
+    /// Slots of a bucket and of those in which it goes on.
+    private func slotCount(_ number: Int) -> Int {
+        var last = bucket(number)[HashIndex.slotsPerBucket - 1]
+        var count = HashIndex.slotsPerBucket
+        while last & HashIndex.link != 0 {
+            last = overflow(HashIndex.next(last))[HashIndex.slotsPerBucket - 1]
+            count += HashIndex.slotsPerBucket
+        }
+        return count
+    }
+
+    /// Empties a bucket and those in which it goes on; returns how many entries were there.
+    private mutating func take(_ number: Int, into entries: UnsafeMutableBufferPointer<UInt64>) -> Int {
         var slots = bucket(number)
         var overflowing = 0
+        var count = 0
         while true {
             var following = 0
             for at in 0..<HashIndex.slotsPerBucket {
                 if slots[at] & HashIndex.link != 0 {
                     following = HashIndex.next(slots[at])
                 } else if slots[at] != 0 {
-                    entries.append(slots[at])
+                    entries[count] = slots[at]
+                    count += 1
                 }
                 slots[at] = 0
             }
@@ -142,7 +157,7 @@ struct HashIndex {
                 slots[0] = UInt64(freeOverflow)
                 freeOverflow = overflowing
             }
-            if following == 0 { return }
+            if following == 0 { return count }
             overflowing = following
             slots = overflow(following)
         }

@@ -57,9 +57,11 @@ package enum Limits {
     // Slices and batches (docs/ARCHITECTURE.md).
 
     /// Deadlines that one slice fires at most, after its records.
-    package static let deadlinesPerSlice = 20_000
+    package static let deadlinesPerSlice = 2_000
     /// Records of one partition that one slice holds at most.
     package static let recordsPerSlice = 20_000
+    /// The same while deadlines are due: a flood of them and the records that come meanwhile take turns.
+    package static let recordsPerSliceWhileDue = 2_000
     /// Records of one partition that wait for another input of their shard; a partition that is ahead is read no further.
     package static let recordsWaiting = 40_000
     /// Slices of one shard in one batch.
@@ -67,7 +69,7 @@ package enum Limits {
     /// Records in one batch, over all its shards.
     package static let recordsPerBatch = 400_000
     /// Bytes of effects in one batch; letters count too. A batch that reaches it is sealed before more is applied.
-    package static let effectBytesPerBatch = 32 << 20
+    package static let effectBytesPerBatch = 4 << 20
     /// Time from a batch's first slice until it must be sealed, in ms; the committer being free seals it sooner.
     package static let batchMilliseconds: Int64 = 1_000
 

@@ -21,6 +21,8 @@ package struct LadderCode: BitwiseCopyable, @unchecked Sendable {
         texts.deallocate()
     }
 
+    package var rungCount: Int { ruleCount + 1 }
+
     /// The first rung whose rule holds, and how long that is sure to stay.
     package func decide(_ features: Features, _ constants: RuleConstants) -> (
         rung: Int, until: Int64, heedsClicks: Bool

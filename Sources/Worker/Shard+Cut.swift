@@ -26,10 +26,12 @@ extension Shard {
 
     /// How many records of each input may be applied now: a record waits until every other input has one in hand or is at its end.
     private func available(reading: Int64, ended: [Int64?]) -> [Int] {
-        if inputs.count == 1 { return [min(inputs[0].waiting, bounds.recordsPerSlice)] }
+        let isDue = engine.clock.map { engine.hasDue(at: $0) } ?? false
+        let most = isDue ? min(bounds.recordsPerSlice, Limits.recordsPerSliceWhileDue) : bounds.recordsPerSlice
+        if inputs.count == 1 { return [min(inputs[0].waiting, most)] }
         var at = inputs.map(\.head)
         let ends = inputs.map(\.records.count)
-        var left = bounds.recordsPerSlice
+        var left = most
         while left > 0, inputs.indices.allSatisfy({ at[$0] < ends[$0] || ended[$0] != nil }),
             let next = next(at, ends, reading)
         {

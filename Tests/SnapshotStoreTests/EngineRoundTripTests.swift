@@ -148,7 +148,7 @@ import Worker
     private func compare(_ engine: Engine, _ story: Story, _ seed: UInt64, rules: Ruleset, oldRules: Ruleset?) throws {
         let digest = engine.stateDigest()
         let identity = identity(batch: 20)
-        let rest = story.slices[20...] + Array(repeating: Story.Slice(events: [], advancingTo: nil), count: 10)
+        let rest = story.slices[20...] + Array(repeating: Story.Slice(events: [], advancingTo: nil), count: 40)
         let expected = try snapshot(engine, as: identity, limit: 1 << 20, while: Array(rest))
         let restored = Engine(rules: rules, key: seed)
         try restore(identity, into: restored, oldRules: oldRules)

@@ -33,6 +33,7 @@ import Testing
         ("literalDays", Int64(Limits.literalDays)),
         ("deadlinesPerSlice", Int64(Limits.deadlinesPerSlice)),
         ("recordsPerSlice", Int64(Limits.recordsPerSlice)),
+        ("recordsPerSliceWhileDue", Int64(Limits.recordsPerSliceWhileDue)),
         ("recordsWaiting", Int64(Limits.recordsWaiting)),
         ("slicesPerBatch", Int64(Limits.slicesPerBatch)),
         ("recordsPerBatch", Int64(Limits.recordsPerBatch)),
