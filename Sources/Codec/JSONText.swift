@@ -4,11 +4,22 @@ import Model
 extension ByteBuffer {
     /// A JSON string with its quotes. `text` is valid UTF-8.
     package func appendJSON(_ text: UnsafeRawBufferPointer) {
+        if JSONText.isPlain(text) {
+            let to = extend(text.count + 2)
+            to.storeBytes(of: 0x22, as: UInt8.self)
+            if let from = text.baseAddress { (to + 1).copyMemory(from: from, byteCount: text.count) }
+            to.storeBytes(of: 0x22, toByteOffset: text.count + 1, as: UInt8.self)
+        } else {
+            appendEscaped(text)
+        }
+    }
+
+    private func appendEscaped(_ text: UnsafeRawBufferPointer) {
         append(UInt8(0x22))
         var plain = 0
         for index in 0..<text.count {
             let byte = text[index]
-            if byte >= 0x20 && byte != 0x22 && byte != 0x5C && byte != 0x7F { continue }
+            if !JSONText.needsEscape(byte) { continue }
             append(contentsOf: UnsafeRawBufferPointer(rebasing: text[plain..<index]))
             plain = index + 1
             switch byte {
@@ -44,5 +55,37 @@ extension ByteBuffer {
         append(UInt8(0x22))
         Decimal.append(minorUnits, exponent: exponent, to: self)
         append(UInt8(0x22))
+    }
+}
+
+private enum JSONText {
+    /// True if no byte needs an escape: a quote, a backslash, or a control.
+    @inline(__always)
+    static func isPlain(_ text: UnsafeRawBufferPointer) -> Bool {
+        var at = 0
+        while at + 8 <= text.count {
+            if !isPlain(text.loadUnaligned(fromByteOffset: at, as: UInt64.self)) { return false }
+            at += 8
+        }
+        while at < text.count {
+            if needsEscape(text[at]) { return false }
+            at += 1
+        }
+        return true
+    }
+
+    @inline(__always)
+    static func needsEscape(_ byte: UInt8) -> Bool { byte < 0x20 || byte == 0x22 || byte == 0x5C || byte == 0x7F }
+
+    /// The same of eight bytes at once.
+    @inline(__always)
+    private static func isPlain(_ word: UInt64) -> Bool {
+        let (ones, highs): (UInt64, UInt64) = (0x0101_0101_0101_0101, 0x8080_8080_8080_8080)
+        // A high bit is left where a byte is below `limit`, of the lowest such byte for certain.
+        func below(_ limit: UInt64, _ bytes: UInt64) -> UInt64 { (bytes &- ones &* limit) & ~bytes }
+        let found =
+            below(0x20, word) | below(1, word ^ (ones &* 0x22)) | below(1, word ^ (ones &* 0x5C))
+            | below(1, word ^ (ones &* 0x7F))
+        return found & highs == 0
     }
 }

@@ -5,7 +5,7 @@ import Rules
 /// The windows of a version in ascending order, with their keys written once.
 struct WindowKeys {
     /// A window's number, and its key with what separates it from the one before.
-    private let keys: [(number: Int, key: [UInt8])]
+    let keys: [(number: Int, key: [UInt8])]
     private let exponent: Int
 
     init(_ rules: Ruleset) {

@@ -1,18 +1,18 @@
 // Calendar arithmetic and RFC 3339: instants are Int64 milliseconds since 1970-01-01T00:00:00Z, days are numbers since 1970-01-01.
 
-package enum CivilTime {
-    package static let millisecondsPerDay: Int64 = 86_400_000
+public enum CivilTime {
+    public static let millisecondsPerDay: Int64 = 86_400_000
 
     /// Quotient rounded towards minus infinity; `divisor` is positive.
     @inlinable @inline(__always)
-    package static func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {
+    public static func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {
         let quotient = value / divisor
         return value % divisor < 0 ? quotient - 1 : quotient
     }
 
     /// Day number of a date of the proleptic Gregorian calendar. Source: Howard Hinnant,
     /// "chrono-Compatible Low-Level Date Algorithms", days_from_civil.
-    package static func day(year: Int64, month: Int64, day: Int64) -> Int64 {
+    public static func day(year: Int64, month: Int64, day: Int64) -> Int64 {
         let y = month <= 2 ? year - 1 : year
         let era = floorDivide(y, 400)
         let yearOfEra = y - era * 400
@@ -22,7 +22,7 @@ package enum CivilTime {
     }
 
     /// Inverse of `day(year:month:day:)`; source as there, civil_from_days.
-    package static func date(ofDay number: Int64) -> (year: Int64, month: Int64, day: Int64) {
+    public static func date(ofDay number: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let z = number + 719_468
         let era = floorDivide(z, 146_097)
         let dayOfEra = z - era * 146_097
@@ -33,7 +33,7 @@ package enum CivilTime {
         return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shifted + 2) / 5 + 1)
     }
 
-    package static func daysInMonth(year: Int64, month: Int64) -> Int64 {
+    public static func daysInMonth(year: Int64, month: Int64) -> Int64 {
         switch month {
         case 2: return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 29 : 28
         case 4, 6, 9, 11: return 30
@@ -43,7 +43,7 @@ package enum CivilTime {
 
     /// Milliseconds of an RFC 3339 date-time (`2026-11-23T10:00:00.123Z`, `2026-11-23T18:00:00+08:00`), or nil.
     /// Digits after the third of a fraction are cut off; second 60 is the first of the next minute.
-    package static func parse(_ text: UnsafeRawBufferPointer) -> Int64? {
+    public static func parse(_ text: UnsafeRawBufferPointer) -> Int64? {
         guard text.count >= 20 else { return nil }
         var at = 0
         func digit(_ index: Int) -> Int64? {
@@ -96,34 +96,31 @@ package enum CivilTime {
         return days * millisecondsPerDay + ((hour * 60 + minute) * 60 + second) * 1_000 + milliseconds - offset
     }
 
-    package static func parse(_ text: String) -> Int64? {
+    public static func parse(_ text: String) -> Int64? {
         var copy = text
         return copy.withUTF8 { parse(UnsafeRawBufferPointer($0)) }
     }
 
     /// RFC 3339 in UTC with three digits of fraction, 24 bytes: `2026-11-23T10:00:00.123Z`.
-    package static func append(_ instant: Int64, to buffer: ByteBuffer) {
+    public static func append(_ instant: Int64, to buffer: ByteBuffer) {
         let days = floorDivide(instant, millisecondsPerDay)
         let date = date(ofDay: days)
         let remainder = instant % millisecondsPerDay
         let rest = remainder < 0 ? remainder + millisecondsPerDay : remainder
         buffer.appendDecimal(date.year, digits: 4)
-        buffer.append(UInt8(0x2D))
-        buffer.appendDecimal(date.month, digits: 2)
-        buffer.append(UInt8(0x2D))
-        buffer.appendDecimal(date.day, digits: 2)
-        buffer.append(UInt8(0x54))
-        buffer.appendDecimal(rest / 3_600_000, digits: 2)
-        buffer.append(UInt8(0x3A))
-        buffer.appendDecimal(rest / 60_000 % 60, digits: 2)
-        buffer.append(UInt8(0x3A))
-        buffer.appendDecimal(rest / 1_000 % 60, digits: 2)
-        buffer.append(UInt8(0x2E))
-        buffer.appendDecimal(rest % 1_000, digits: 3)
-        buffer.append(UInt8(0x5A))
+        let form: StaticString = "-00-00T00:00:00.000Z"
+        let to = buffer.extend(form.utf8CodeUnitCount)
+        to.copyMemory(from: form.utf8Start, byteCount: form.utf8CodeUnitCount)
+        let (minutes, milliseconds) = UInt64(rest).quotientAndRemainder(dividingBy: 60_000)
+        ByteBuffer.write(UInt64(date.month), digits: 2, to: to + 1)
+        ByteBuffer.write(UInt64(date.day), digits: 2, to: to + 4)
+        ByteBuffer.write(minutes / 60, digits: 2, to: to + 7)
+        ByteBuffer.write(minutes % 60, digits: 2, to: to + 10)
+        ByteBuffer.write(milliseconds / 1_000, digits: 2, to: to + 13)
+        ByteBuffer.write(milliseconds % 1_000, digits: 3, to: to + 16)
     }
 
-    package static func text(_ instant: Int64) -> String {
+    public static func text(_ instant: Int64) -> String {
         let buffer = ByteBuffer(capacity: 32)
         append(instant, to: buffer)
         return String(decoding: buffer.bytes, as: UTF8.self)

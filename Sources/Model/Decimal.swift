@@ -178,13 +178,6 @@ package struct Decimal: Sendable, Equatable {
 
     /// Writes minor units with exactly `exponent` digits after the point: `123.45`, `-0.05`, `7`.
     package static func append(_ minorUnits: Int64, exponent: Int, to buffer: ByteBuffer) {
-        if minorUnits < 0 { buffer.append(UInt8(0x2D)) }
-        var unit: UInt64 = 1
-        for _ in 0..<exponent { unit *= 10 }
-        buffer.appendDecimal(Int64(minorUnits.magnitude / unit))
-        if exponent > 0 {
-            buffer.append(UInt8(0x2E))
-            buffer.appendDecimal(Int64(minorUnits.magnitude % unit), digits: exponent)
-        }
+        buffer.appendDecimal(minorUnits, places: exponent)
     }
 }

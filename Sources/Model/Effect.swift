@@ -1,42 +1,42 @@
 // What comes out of the engine: decisions as plain bytes, the same bytes whenever the same slice is applied to the same state.
 
-package enum Cause: UInt8, Sendable { case event, deadline, version }
+public enum Cause: UInt8, Sendable { case event, deadline, version }
 
-package enum EffectKind: UInt8, Sendable { case rungChanged, warningRaised, warningResolved }
+public enum EffectKind: UInt8, Sendable { case rungChanged, warningRaised, warningResolved }
 
 /// One decision, as read back from an engine's effects. Texts are valid as long as the buffer is not changed.
-package struct Effect {
-    package var kind: EffectKind
-    package var cause: Cause
+public struct Effect {
+    public var kind: EffectKind
+    public var cause: Cause
     /// Names of the ladder or warning, and of the rungs (nil: none before) or the severity (in `to`).
-    package var name: UnsafeRawBufferPointer
-    package var from: UnsafeRawBufferPointer?
-    package var to: UnsafeRawBufferPointer
+    public var name: UnsafeRawBufferPointer
+    public var from: UnsafeRawBufferPointer?
+    public var to: UnsafeRawBufferPointer
     /// Index of the rung in the ladder's rules, for a change of rung.
-    package var rung: UInt8
+    public var rung: UInt8
     /// ms; for a deadline its due instant.
-    package var decidedAt: Int64
+    public var decidedAt: Int64
     /// ms; for warnings.
-    package var raisedAt: Int64
+    public var raisedAt: Int64
     /// Days; nil without an order.
-    package var recency: Int32?
-    package var customer: UnsafeRawBufferPointer
+    public var recency: Int32?
+    public var customer: UnsafeRawBufferPointer
     /// The event's id, if an event is the cause.
-    package var event: UnsafeRawBufferPointer
+    public var event: UnsafeRawBufferPointer
     /// Per window of the ruleset: orders and spend in minor units.
-    package var windows: EffectWindows
+    public var windows: EffectWindows
     /// Of a change of rung; else empty.
-    package var distance: EffectDistance
+    public var distance: EffectDistance
 }
 
 /// Orders and spend of each window, where they lie in the effect.
-package struct EffectWindows: RandomAccessCollection {
+public struct EffectWindows: RandomAccessCollection {
     fileprivate let bytes: UnsafeRawBufferPointer
 
-    package var startIndex: Int { 0 }
-    package var endIndex: Int { bytes.count / 16 }
+    public var startIndex: Int { 0 }
+    public var endIndex: Int { bytes.count / 16 }
 
-    package subscript(window: Int) -> (orders: Int64, spend: Int64) {
+    public subscript(window: Int) -> (orders: Int64, spend: Int64) {
         (
             Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: window * 16, as: Int64.self)),
             Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: window * 16 + 8, as: Int64.self))
@@ -49,7 +49,7 @@ package struct EffectWindows: RandomAccessCollection {
 // goes on with its distance (EffectDistance.swift).
 
 extension ByteBuffer {
-    package func appendEffect(
+    public func appendEffect(
         _ kind: EffectKind, cause: Cause, rung: UInt8, decidedAt: Int64, raisedAt: Int64, recency: Int32,
         windows: UnsafeBufferPointer<(orders: Int64, spend: Int64)>, name: UnsafeRawBufferPointer,
         from: UnsafeRawBufferPointer, to: UnsafeRawBufferPointer, customer: UnsafeRawBufferPointer,
@@ -73,6 +73,7 @@ extension ByteBuffer {
         appendText(event)
     }
 
+    @inline(__always)
     private func appendText(_ text: UnsafeRawBufferPointer) {
         append(UInt16(text.count))
         append(contentsOf: text)
@@ -81,7 +82,7 @@ extension ByteBuffer {
 
 extension ByteReader {
     /// Reads the effect that begins here.
-    package mutating func readEffect() throws(Damaged) -> Effect {
+    public mutating func readEffect() throws(Damaged) -> Effect {
         let start = offset
         guard let kind = EffectKind(rawValue: try read()), let cause = Cause(rawValue: try read()) else {
             throw Damaged(offset: start)

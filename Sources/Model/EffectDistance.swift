@@ -1,14 +1,14 @@
 // What an effect says about the rungs above and below: the sides of each comparison as numbers, without a text.
 
 /// One comparison of a rule at the instant of a decision.
-package struct EffectCondition: Equatable, Sendable {
-    package var holds: Bool
+public struct EffectCondition: Equatable, Sendable {
+    public var holds: Bool
     /// The two sides, in the condition's unit: millionths of a number, minor units, ms, or the number of a text. nil: absent, or out of
     /// range.
-    package var value: Int64?
-    package var threshold: Int64?
+    public var value: Int64?
+    public var threshold: Int64?
 
-    package init(holds: Bool, value: Int64?, threshold: Int64?) {
+    public init(holds: Bool, value: Int64?, threshold: Int64?) {
         self.holds = holds
         self.value = value
         self.threshold = threshold
@@ -16,14 +16,14 @@ package struct EffectCondition: Equatable, Sendable {
 }
 
 /// The comparisons of one rule, where they lie in the effect.
-package struct EffectConditions: RandomAccessCollection {
+public struct EffectConditions: RandomAccessCollection {
     fileprivate static let stride = 17
     fileprivate let bytes: UnsafeRawBufferPointer
 
-    package var startIndex: Int { 0 }
-    package var endIndex: Int { bytes.count / EffectConditions.stride }
+    public var startIndex: Int { 0 }
+    public var endIndex: Int { bytes.count / EffectConditions.stride }
 
-    package subscript(condition: Int) -> EffectCondition {
+    public subscript(condition: Int) -> EffectCondition {
         let at = condition * EffectConditions.stride
         let flags = Flags(rawValue: bytes[at])
         func side(_ flag: Flags, _ place: Int) -> Int64? {
@@ -43,11 +43,11 @@ package struct EffectConditions: RandomAccessCollection {
 }
 
 /// Of a change of rung: the comparisons of the rule of the rung above, and of the rung's own rule. Empty where there is no such rule.
-package struct EffectDistance {
-    package var next: EffectConditions
-    package var previous: EffectConditions
+public struct EffectDistance {
+    public var next: EffectConditions
+    public var previous: EffectConditions
 
-    package static var none: EffectDistance {
+    public static var none: EffectDistance {
         let empty = EffectConditions(bytes: UnsafeRawBufferPointer(start: nil, count: 0))
         return EffectDistance(next: empty, previous: empty)
     }
@@ -57,9 +57,9 @@ package struct EffectDistance {
 // threshold (8; both 0 if absent).
 
 extension ByteBuffer {
-    package func appendConditionCount(_ count: Int) { append(UInt16(count)) }
+    public func appendConditionCount(_ count: Int) { append(UInt16(count)) }
 
-    package func append(_ condition: EffectCondition) {
+    public func append(_ condition: EffectCondition) {
         var flags: EffectConditions.Flags = condition.holds ? .holds : []
         if condition.value != nil { flags.insert(.value) }
         if condition.threshold != nil { flags.insert(.threshold) }
