@@ -102,6 +102,7 @@ let package = Package(
         tests("RulesTests", ["Rules", "Model", "SlowRules", "TestSupport"]),
         tests("EngineTests", ["Engine", "Rules", "Model", "TestSupport"]),
         tests("CodecTests", ["Codec", "Rules", "Model", "TestSupport"]),
+        tests("WorkerTests", ["Worker", "Codec", "Rules", "Model", "TestSupport"]),
         tests("SettingsTests", ["CRDKafka", "Settings", "Daemon", "Codec", "Rules", "Model", "TestSupport"]),
         tests("DaemonTests", ["Codec", "Daemon", "Model", "Worker", "TestSupport"]),
         tests("OptionsTests", ["Options", "TestSupport"]),

@@ -40,25 +40,36 @@ final class MemoryCluster: Sendable {
         committed.withLock { $0.records[partition] ?? [] }
     }
 
-    /// Returns the offsets of the tracked messages.
-    func commit(_ transaction: SealedTransaction) -> [Int64] {
+    /// A record of a transaction that is kept.
+    struct Kept {
+        var partition: TopicPartition
+        var key: [UInt8]?
+        var value: [UInt8]?
+        var isTracked: Bool
+    }
+
+    /// What recovery reads: journal and versions.
+    static func kept(_ run: MessageRun) -> [Kept] {
+        run.messages.compactMap { message in
+            let topic = run.topics[message.topic]
+            guard topic == outputs.journal || topic == outputs.versions else { return nil }
+            return Kept(
+                partition: TopicPartition(topic: topic, partition: message.partition),
+                key: message.key.map { [UInt8](run.bytes[$0]) }, value: message.value.map { [UInt8](run.bytes[$0]) },
+                isTracked: message.isTracked)
+        }
+    }
+
+    /// Returns the offsets of the tracked records.
+    func commit(_ records: [Kept], _ inputs: InputPositions) -> [Int64] {
         committed.withLock { committed in
-            var offsets: [Int: Int64] = [:]
-            for (index, message) in transaction.messages.enumerated() {
-                let topic = transaction.topics[message.topic]
-                guard topic == MemoryCluster.outputs.journal || topic == MemoryCluster.outputs.versions else {
-                    continue
-                }
-                let partition = TopicPartition(topic: topic, partition: message.partition)
-                offsets[index] = Int64(committed.records[partition]?.count ?? 0)
-                committed.records[partition, default: []].append(
-                    (
-                        message.key.map { [UInt8](transaction.bytes[$0]) },
-                        message.value.map { [UInt8](transaction.bytes[$0]) }
-                    ))
+            var offsets: [Int64] = []
+            for record in records {
+                if record.isTracked { offsets.append(Int64(committed.records[record.partition]?.count ?? 0)) }
+                committed.records[record.partition, default: []].append((record.key, record.value))
             }
-            for (partition, position) in transaction.positions { committed.positions[partition] = position }
-            return transaction.tracked.map { offsets[$0] ?? 0 }
+            for (partition, position) in inputs.positions { committed.positions[partition] = position }
+            return offsets
         }
     }
 }
@@ -167,10 +178,16 @@ final class MemorySource: RecordSource {
 final class MemorySink: TransactionSink {
     private let cluster: MemoryCluster
 
+    private var records: [MemoryCluster.Kept] = []
+
     init(_ cluster: MemoryCluster) { self.cluster = cluster }
 
     func initialize(cancelled: () -> Bool) {}
-    func commit(_ transaction: SealedTransaction) -> CommitOutcome { .committed(offsets: cluster.commit(transaction)) }
+    func produce(_ run: MessageRun) { records += MemoryCluster.kept(run) }
+    func commit(_ inputs: InputPositions) -> CommitOutcome {
+        defer { records = [] }
+        return .committed(offsets: cluster.commit(records, inputs))
+    }
     func close() {}
 }
 

@@ -110,34 +110,17 @@ final class DeadLetterReplay {
     private func commit(
         _ letters: [(letter: Letter, record: KeptRecord)], _ producer: TransactionalProducer
     ) throws(TransportFailure) -> CommitOutcome {
-        let bytes = ByteBuffer(capacity: 1 << 16)
-        var topics = [queue.topic]
-        var messages: [OutputMessage] = []
-        var headers: [[RecordHeader]] = []
-        func append(_ part: [UInt8]?) -> Range<Int>? {
-            guard let part else { return nil }
-            let start = bytes.count
-            bytes.append(contentsOf: part)
-            return start..<bytes.count
-        }
+        let run = RunWriter(producer)
         for (letter, record) in letters {
-            if !topics.contains(letter.source.topic) { topics.append(letter.source.topic) }
-            headers.append(record.headers)
-            messages.append(
-                OutputMessage(
-                    topic: topics.firstIndex(of: letter.source.topic) ?? 0, partition: letter.source.partition,
-                    key: append(record.key), value: append(record.value), headers: headers.count - 1,
-                    timestamp: record.timestamp))
-            headers.append([
-                RecordHeader(name: DeadLetterQueue.replayedHeader, value: Array(String(letter.place.offset).utf8))
-            ])
-            messages.append(
-                OutputMessage(
-                    topic: 0, partition: letter.place.partition, key: nil, value: nil, headers: headers.count - 1))
+            try run.add(
+                topic: run.topicNumber(letter.source.topic), partition: letter.source.partition, key: record.key,
+                value: record.value, headers: run.headersNumber(record.headers), timestamp: record.timestamp)
+            let mark = RecordHeader(
+                name: DeadLetterQueue.replayedHeader, value: Array(String(letter.place.offset).utf8))
+            try run.add(
+                topic: run.topicNumber(queue.topic), partition: letter.place.partition, key: nil, value: nil,
+                headers: run.headersNumber([mark]))
         }
-        return try producer.commit(
-            SealedTransaction(
-                topics: topics, bytes: bytes.bytes, messages: messages, headers: headers, positions: [],
-                membership: nil, tracked: []))
+        return try run.commit(.none)
     }
 }

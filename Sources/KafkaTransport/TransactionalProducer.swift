@@ -6,13 +6,24 @@ import Worker
 package final class TransactionalProducer: TransactionSink {
     private var client: Client
     private let makeClient: () throws(TransportFailure) -> Client
-    private var tooLarge: [Int] = []
-    /// Offsets of delivered messages that the caller asked for, by message index.
-    private var offsets: [Int: Int64] = [:]
-    /// The first message of the transaction that was not delivered, and why.
-    private var undelivered: String?
     /// librdkafka's handles of the topics that were written to.
     private var topics: [String: OpaquePointer] = [:]
+    private var open: OpenTransaction?
+
+    /// What is known of the transaction that is being written.
+    private struct OpenTransaction {
+        /// Names of the topics it writes to.
+        var topics: [String] = []
+        var messages = 0
+        /// Offsets of delivered messages that the caller asked for, by number; -1 until then.
+        var offsets: [Int: Int64] = [:]
+        var tooLarge: Set<Int> = []
+        /// The first message that was not delivered, and why.
+        var undelivered: String?
+        /// librdkafka takes no more messages: the transaction is lost already, and what follows is not sent. The reason is told by the calls that
+        /// would end it.
+        var refusal: TransportFailure?
+    }
 
     /// `worker` counts from 0. `messageBytes`: the largest message, with room for headers.
     package convenience init(_ options: ClientOptions, worker: Int, messageBytes: Int) throws(TransportFailure) {
@@ -24,7 +35,10 @@ package final class TransactionalProducer: TransactionSink {
         makeClient = { () throws(TransportFailure) in
             try Client(
                 options, .producer(transactionalID: "\(options.group)/\(name)"), clientID: "rfmd-\(name)",
-                extra: [("message.max.bytes", String(messageBytes))])
+                extra: [
+                    ("message.max.bytes", String(messageBytes)),
+                    ("queue.buffering.max.kbytes", String(options.producerKilobytes(largest: messageBytes))),
+                ])
         }
         client = try makeClient()
         listen()
@@ -32,15 +46,31 @@ package final class TransactionalProducer: TransactionSink {
 
     private func listen() {
         client.callbacks.onDelivery = { [unowned self] message in
-            let index = Int(bitPattern: message.pointee._private)
+            let mark = Mark(message.pointee._private)
+            // Nearly all of them.
+            if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR && !mark.isTracked { return }
             switch message.pointee.err {
-            case RD_KAFKA_RESP_ERR_NO_ERROR: break
-            case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE: tooLarge.append(index)
+            case RD_KAFKA_RESP_ERR_NO_ERROR: open?.offsets[mark.number] = message.pointee.offset
+            case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE: open?.tooLarge.insert(mark.number)
             case RD_KAFKA_RESP_ERR__PURGE_QUEUE, RD_KAFKA_RESP_ERR__PURGE_INFLIGHT: break
-            default: undelivered = undelivered ?? TransactionalProducer.text(message)
+            default: if open?.undelivered == nil { open?.undelivered = TransactionalProducer.text(message) }
             }
-            if offsets[index] != nil { offsets[index] = message.pointee.offset }
         }
+    }
+
+    /// What a message carries with it to its delivery: its number in the transaction, and whether its offset is wanted.
+    private struct Mark {
+        var number: Int
+        var isTracked: Bool
+
+        init(number: Int, isTracked: Bool) { (self.number, self.isTracked) = (number, isTracked) }
+
+        init(_ pointer: UnsafeMutableRawPointer?) {
+            let bits = Int(bitPattern: pointer)
+            self.init(number: bits >> 1, isTracked: bits & 1 == 1)
+        }
+
+        var pointer: UnsafeMutableRawPointer? { UnsafeMutableRawPointer(bitPattern: number << 1 | (isTracked ? 1 : 0)) }
     }
 
     deinit { close() }
@@ -69,34 +99,52 @@ package final class TransactionalProducer: TransactionSink {
         }
     }
 
-    package func commit(_ transaction: SealedTransaction) throws(TransportFailure) -> CommitOutcome {
-        (tooLarge, undelivered) = ([], nil)
-        offsets = Dictionary(uniqueKeysWithValues: transaction.tracked.map { ($0, -1) })
+    private func begin() throws(TransportFailure) {
+        if open != nil { return }
         if let error = rd_kafka_begin_transaction(client.pointer) {
             throw TransportFailure(taking: error, "begin").asAbort
         }
-        let headers = transaction.headers.map(TransactionalProducer.headers)
-        defer { for list in headers { rd_kafka_headers_destroy(list) } }
+        open = OpenTransaction()
+    }
+
+    package func produce(_ run: MessageRun) throws(TransportFailure) {
+        try begin()
+        open?.topics = run.topics
+        let headers = run.headers.map { $0.isEmpty ? nil : TransactionalProducer.headers($0) }
+        defer { for list in headers { if let list { rd_kafka_headers_destroy(list) } } }
         var handles: [OpaquePointer] = []
-        for name in transaction.topics { handles.append(try topic(name)) }
-        for (index, message) in transaction.messages.enumerated() {
-            try produce(message, index, transaction, handles[message.topic], headers)
+        for name in run.topics { handles.append(try topic(name)) }
+        let first = open?.messages ?? 0
+        open?.messages += run.messages.count
+        for (place, message) in run.messages.enumerated() {
+            if open?.refusal != nil { return }
+            let mark = Mark(number: first + place, isTracked: message.isTracked)
+            try produce(message, mark, run, handles[message.topic], headers[message.headers])
         }
-        if !tooLarge.isEmpty { return try giveUp() }
+    }
+
+    package func commit(_ inputs: InputPositions) throws(TransportFailure) -> CommitOutcome {
+        try begin()
+        if hasTooLarge { return try giveUp() }
         do throws(TransportFailure) {
-            try sendPositions(transaction)
+            try sendPositions(inputs)
+            if let refusal = open?.refusal { throw refusal }
             if let error = rd_kafka_commit_transaction(client.pointer, -1) {
                 throw TransportFailure(taking: error, "commit").asAbort
             }
         } catch {
             // A message that the broker finds too large fails the transaction wherever it has come to: its delivery report tells.
-            if tooLarge.isEmpty { rd_kafka_poll(client.pointer, 100) }
+            if !hasTooLarge { rd_kafka_poll(client.pointer, 100) }
             if case .fenced = error { throw error }
-            guard !tooLarge.isEmpty else { throw explained(error, transaction.topics) }
+            guard hasTooLarge else { throw explained(error) }
             return try giveUp()
         }
-        return .committed(offsets: transaction.tracked.map { offsets[$0] ?? -1 })
+        defer { open = nil }
+        let offsets = open?.offsets ?? [:]
+        return .committed(offsets: offsets.sorted { $0.key < $1.key }.map(\.value))
     }
+
+    private var hasTooLarge: Bool { open?.tooLarge.isEmpty == false }
 
     /// What became of a message: `TOPIC[PARTITION]: why`.
     private static func text(_ message: UnsafePointer<rd_kafka_message_t>) -> String {
@@ -107,13 +155,13 @@ package final class TransactionalProducer: TransactionSink {
     }
 
     /// Of a failure librdkafka says little: what became of a message, and whether a topic is gone, is found here.
-    private func explained(_ failure: TransportFailure, _ topics: [String]) -> TransportFailure {
+    private func explained(_ failure: TransportFailure) -> TransportFailure {
         var text = failure.text
-        if let undelivered { text += "; \(undelivered)" }
+        if let undelivered = open?.undelivered { text += "; \(undelivered)" }
         var known: Set<String> = []
         do throws(TransportFailure) {
             try client.describeTopics(within: 2_000) { known.insert(String(cString: $0.topic)) }
-            for topic in topics where !known.contains(topic) {
+            for topic in open?.topics ?? [] where !known.contains(topic) {
                 text += "; there is no topic '\(topic)' any more: start rfmd again, which makes it"
             }
         } catch {
@@ -127,10 +175,10 @@ package final class TransactionalProducer: TransactionSink {
         }
     }
 
-    private func sendPositions(_ transaction: SealedTransaction) throws(TransportFailure) {
-        if transaction.positions.isEmpty { return }
-        let list = PartitionList(transaction.positions)
-        guard let membership = transaction.membership as? ConsumerMembership else {
+    private func sendPositions(_ inputs: InputPositions) throws(TransportFailure) {
+        if inputs.positions.isEmpty { return }
+        let list = PartitionList(inputs.positions)
+        guard let membership = inputs.membership as? ConsumerMembership else {
             throw .fatal("not a membership of Kafka")
         }
         // Retriable, and sent again with the same arguments: nothing of it is visible before the commit.
@@ -146,7 +194,8 @@ package final class TransactionalProducer: TransactionSink {
     /// Leaves the transaction to a new producer of the same name, which aborts it: after a refused message the sequence numbers of the old
     /// one are out of step with the broker's.
     private func giveUp() throws(TransportFailure) -> CommitOutcome {
-        let refused = Array(Set(tooLarge)).sorted()
+        let refused = open?.tooLarge.sorted() ?? []
+        open = nil
         close()
         client = try makeClient()
         listen()
@@ -160,28 +209,28 @@ package final class TransactionalProducer: TransactionSink {
     private static let giveUpMilliseconds: Int64 = 30_000
 
     private func produce(
-        _ message: OutputMessage, _ index: Int, _ transaction: SealedTransaction, _ topic: OpaquePointer,
-        _ headers: [OpaquePointer]
+        _ message: OutputMessage, _ mark: Mark, _ run: MessageRun, _ topic: OpaquePointer, _ headers: OpaquePointer?
     ) throws(TransportFailure) {
-        let base = transaction.bytes.baseAddress
+        if mark.isTracked { open?.offsets[mark.number] = -1 }
+        let base = run.bytes.baseAddress
         while true {
-            let list =
-                transaction.headers[message.headers].isEmpty ? nil : rd_kafka_headers_copy(headers[message.headers])
+            let list = headers.flatMap { rd_kafka_headers_copy($0) }
             let error = rfmd_produce_to(
                 client.pointer, topic, message.partition, message.key.flatMap { base?.advanced(by: $0.lowerBound) },
                 message.key?.count ?? 0, message.value.flatMap { base?.advanced(by: $0.lowerBound) },
-                message.value?.count ?? 0, list,
-                message.timestamp ?? 0, UnsafeMutableRawPointer(bitPattern: index))
+                message.value?.count ?? 0, list, message.timestamp ?? 0, mark.pointer)
             if error == RD_KAFKA_RESP_ERR_NO_ERROR { return }
             if let list { rd_kafka_headers_destroy(list) }
             switch error {
+            // Room is made where delivery reports are served; the call returns when one was.
             case RD_KAFKA_RESP_ERR__QUEUE_FULL: rd_kafka_poll(client.pointer, 50)
             case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-                tooLarge.append(index)
+                open?.tooLarge.insert(mark.number)
                 return
-            default:
-                let failure = TransportFailure(error, "produce to \(transaction.topics[message.topic])")
-                throw failure.asAbort
+            case RD_KAFKA_RESP_ERR__STATE, RD_KAFKA_RESP_ERR__FATAL:
+                open?.refusal = TransportFailure(error, "produce to \(run.topics[message.topic])").asAbort
+                return
+            default: throw TransportFailure(error, "produce to \(run.topics[message.topic])").asAbort
             }
         }
     }

@@ -55,6 +55,8 @@ final class MutantSink: TransactionSink, @unchecked Sendable {
     private let mutation: Mutation
     private let world: World
     private var lastPositions: [TopicPartition: Int64] = [:]
+    /// The open transaction: most defects need the whole.
+    private var gathered = WholeTransaction()
 
     init(_ real: SimulatedSink, _ mutation: Mutation, _ world: World) {
         self.real = real
@@ -66,42 +68,56 @@ final class MutantSink: TransactionSink, @unchecked Sendable {
 
     func close() { real.close() }
 
-    func commit(_ transaction: SealedTransaction) throws(TransportFailure) -> CommitOutcome {
+    func produce(_ run: MessageRun) { gathered.add(run) }
+
+    func commit(_ inputs: InputPositions) throws(TransportFailure) -> CommitOutcome {
+        let transaction = gathered
+        gathered = WholeTransaction()
         var changed = transaction
+        var positions = inputs
         switch mutation {
         case .commitBeforeFlush: if world.dice.one(in: 4) { forget(&changed) { World.eventTopics.contains($0) } }
         case .letterLost: if world.dice.one(in: 4) { forget(&changed) { $0 == World.outputs.deadLetters } }
-        case .offsetTooSmall: shift(&changed, by: -1)
-        case .offsetTooLarge: shift(&changed, by: 1)
-        case .laterGeneration: if let membership = world.cluster.group.anyMembership { changed.membership = membership }
+        case .offsetTooSmall: shift(&positions, by: -1)
+        case .offsetTooLarge: shift(&positions, by: 1)
+        case .laterGeneration: if let membership = world.cluster.group.anyMembership { positions.membership = membership }
         case .positionsLeftOut:
-            if transaction.positions.allSatisfy({ lastPositions[$0.0] == $0.1 }) { changed.positions = [] }
-            for (partition, position) in transaction.positions { lastPositions[partition] = position }
+            if inputs.positions.allSatisfy({ lastPositions[$0.0] == $0.1 }) { positions.positions = [] }
+            for (partition, position) in inputs.positions { lastPositions[partition] = position }
         case .versionNotWritten: forget(&changed) { $0 == World.outputs.versions }
         case .eventsSwapped: swap(&changed)
         case .wrongPartition:
             if let place = changed.messages.firstIndex(where: { isEvent($0, transaction) }), world.options.shards > 1 {
                 changed.messages[place].partition = (changed.messages[place].partition + 1) % world.options.shards
             }
-        case .clockNotJournaled: return try commitWithoutClock(transaction)
+        case .clockNotJournaled: leaveOutClock(&changed)
         default: break
         }
-        do throws(TransportFailure) { return try real.commit(changed) } catch {
+        do throws(TransportFailure) { return try commit(changed, positions) } catch {
             guard case .abort = error, mutation == .committedAgain || mutation == .doubtTakenForDone else {
                 throw error
             }
             try real.initialize { false }
-            if mutation == .doubtTakenForDone { return .committed(offsets: transaction.tracked.map { _ in 0 }) }
-            return try real.commit(changed)
+            if mutation == .doubtTakenForDone {
+                return .committed(offsets: transaction.messages.filter(\.isTracked).map { _ in 0 })
+            }
+            return try commit(changed, positions)
         }
     }
 
-    private func isEvent(_ message: OutputMessage, _ transaction: SealedTransaction) -> Bool {
+    private func commit(_ transaction: WholeTransaction, _ inputs: InputPositions) throws(TransportFailure)
+        -> CommitOutcome
+    {
+        real.produce(transaction.run)
+        return try real.commit(inputs)
+    }
+
+    private func isEvent(_ message: OutputMessage, _ transaction: WholeTransaction) -> Bool {
         World.eventTopics.contains(transaction.topics[message.topic])
     }
 
     /// The first event changes places with the next one to the same partition.
-    private func swap(_ transaction: inout SealedTransaction) {
+    private func swap(_ transaction: inout WholeTransaction) {
         guard let one = transaction.messages.firstIndex(where: { isEvent($0, transaction) }) else { return }
         let first = transaction.messages[one]
         let next = transaction.messages[(one + 1)...].firstIndex {
@@ -111,42 +127,62 @@ final class MutantSink: TransactionSink, @unchecked Sendable {
     }
 
     /// Leaves out the last message to one of some topics.
-    private func forget(_ transaction: inout SealedTransaction, _ isMeant: (String) -> Bool) {
+    private func forget(_ transaction: inout WholeTransaction, _ isMeant: (String) -> Bool) {
         guard let place = transaction.messages.lastIndex(where: { isMeant(transaction.topics[$0.topic]) }) else {
             return
         }
         transaction.messages.remove(at: place)
-        transaction.tracked = transaction.tracked.map { $0 > place ? $0 - 1 : $0 }
     }
 
-    private func shift(_ transaction: inout SealedTransaction, by difference: Int64) {
-        guard !transaction.positions.isEmpty, transaction.positions[0].1 + difference >= 0, world.dice.one(in: 4) else {
-            return
-        }
-        transaction.positions[0].1 += difference
+    private func shift(_ inputs: inout InputPositions, by difference: Int64) {
+        guard !inputs.positions.isEmpty, inputs.positions[0].1 + difference >= 0, world.dice.one(in: 4) else { return }
+        inputs.positions[0].1 += difference
     }
 
     /// Writes journal records anew, without the instants, and chained to those that were committed.
-    private func commitWithoutClock(_ transaction: SealedTransaction) throws(TransportFailure) -> CommitOutcome {
-        var changed = transaction
-        let bytes = ByteBuffer(capacity: transaction.bytes.count)
-        bytes.append(contentsOf: transaction.bytes)
+    private func leaveOutClock(_ transaction: inout WholeTransaction) {
         for (index, message) in transaction.messages.enumerated()
         where transaction.topics[message.topic] == World.outputs.journal {
             guard let range = message.value,
-                var record = JournalRecord(UnsafeRawBufferPointer(rebasing: transaction.bytes[range]))
+                var record = JournalRecord(UnsafeRawBufferPointer(rebasing: transaction.bytes.bytes[range]))
             else { continue }
             let log = world.cluster.log(TopicPartition(topic: World.outputs.journal, partition: message.partition))
             let last = log.committed().last?.entry.value.flatMap { JournalRecord($0) }
             for slice in record.slices.indices { record.slices[slice].endedAt = nil }
             let written = record.seal(after: record.batch == 0 ? .zero : last?.chain ?? .zero)
-            let start = bytes.count
-            bytes.append(contentsOf: written)
-            changed.messages[index].value = start..<bytes.count
+            transaction.messages[index].value = transaction.append(written)
         }
-        changed.bytes = bytes.bytes
-        return try withExtendedLifetime(bytes) { () throws(TransportFailure) in try real.commit(changed) }
     }
+}
+
+/// All runs of a transaction as one.
+private struct WholeTransaction {
+    let bytes = ByteBuffer()
+    var topics: [String] = []
+    var messages: [OutputMessage] = []
+    private var headers: [[RecordHeader]] = []
+
+    mutating func add(_ run: MessageRun) {
+        let (start, list) = (bytes.count, headers.count)
+        bytes.append(contentsOf: run.bytes)
+        let moved = { (range: Range<Int>?) in range.map { $0.lowerBound + start..<$0.upperBound + start } }
+        topics = run.topics
+        headers += run.headers
+        messages += run.messages.map { message in
+            var message = message
+            (message.key, message.value) = (moved(message.key), moved(message.value))
+            message.headers += list
+            return message
+        }
+    }
+
+    func append(_ more: [UInt8]) -> Range<Int> {
+        let start = bytes.count
+        bytes.append(contentsOf: more)
+        return start..<bytes.count
+    }
+
+    var run: MessageRun { MessageRun(topics: topics, bytes: bytes.bytes, messages: messages, headers: headers) }
 }
 
 /// Reads the journal to its last stable offset.

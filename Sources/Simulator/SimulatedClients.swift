@@ -69,6 +69,8 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
     private let process: SimulatedProcess
     private let id: String
     private var epoch = 0
+    /// What the open transaction holds so far. It goes to the brokers with the commit: a client may hold it back until then.
+    private var messages: [(partition: TopicPartition, entry: LogEntry, isTracked: Bool)] = []
 
     init(_ world: World, _ process: SimulatedProcess, worker: Int) {
         self.world = world
@@ -97,44 +99,46 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
         case positions
     }
 
-    func commit(_ transaction: SealedTransaction) throws(TransportFailure) -> CommitOutcome {
-        let entries = copies(transaction)
-        var offsets = [Int64](repeating: -1, count: entries.count)
-        for step in steps(transaction) {
+    func produce(_ run: MessageRun) {
+        let arena = world.cluster.arena
+        let part = { (range: Range<Int>?) in
+            range.map { arena.keep(UnsafeRawBufferPointer(rebasing: run.bytes[$0])) }
+        }
+        for message in run.messages {
+            let entry = LogEntry(
+                timestamp: message.timestamp ?? world.schedule.now, key: part(message.key), value: part(message.value),
+                headers: run.headers[message.headers])
+            let partition = TopicPartition(topic: run.topics[message.topic], partition: message.partition)
+            messages.append((partition, entry, message.isTracked))
+        }
+    }
+
+    func commit(_ inputs: InputPositions) throws(TransportFailure) -> CommitOutcome {
+        let messages = messages
+        self.messages = []
+        var offsets = [Int64](repeating: -1, count: messages.count)
+        for step in steps(messages.map(\.partition), inputs) {
             switch step {
             case .produce(let partition, let indexes):
                 let (cluster, id, epoch) = (world.cluster, id, epoch)
-                let batch = indexes.map { entries[$0] }
+                let batch = indexes.map { messages[$0].entry }
                 guard let done = try ask("produce", { cluster.produce(id, epoch, partition, batch) }) else {
                     return try giveUp(indexes)
                 }
                 for (index, offset) in zip(indexes, done) { offsets[index] = offset }
-            case .positions: try sendPositions(transaction)
+            case .positions: try sendPositions(inputs)
             }
         }
         let (cluster, id, epoch) = (world.cluster, id, epoch)
         let loss = world.dice.chance(world.doubtfulCommits) ? world.dice.pick([Link.Loss.question, .answer]) : .none
         _ = try ask("commit", loss: loss) { cluster.commit(id, epoch) }
-        return .committed(offsets: transaction.tracked.map { offsets[$0] })
-    }
-
-    private func copies(_ transaction: SealedTransaction) -> [LogEntry] {
-        let arena = world.cluster.arena
-        let part = { (range: Range<Int>?) in
-            range.map { arena.keep(UnsafeRawBufferPointer(rebasing: transaction.bytes[$0])) }
-        }
-        return transaction.messages.map { message in
-            LogEntry(
-                timestamp: message.timestamp ?? world.schedule.now, key: part(message.key), value: part(message.value),
-                headers: transaction.headers[message.headers])
-        }
+        return .committed(offsets: messages.indices.filter { messages[$0].isTracked }.map { offsets[$0] })
     }
 
     /// Partitions are written to in any order, each in the order of its messages.
-    private func steps(_ transaction: SealedTransaction) -> [Step] {
+    private func steps(_ partitions: [TopicPartition], _ inputs: InputPositions) -> [Step] {
         var parts: [(TopicPartition, [Int])] = []
-        for (index, message) in transaction.messages.enumerated() {
-            let partition = TopicPartition(topic: transaction.topics[message.topic], partition: message.partition)
+        for (index, partition) in partitions.enumerated() {
             if let place = parts.firstIndex(where: { $0.0 == partition }) {
                 parts[place].1.append(index)
             } else {
@@ -142,17 +146,17 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
             }
         }
         var steps = parts.map { Step.produce($0.0, $0.1) }
-        if !transaction.positions.isEmpty { steps.append(.positions) }
+        if !inputs.positions.isEmpty { steps.append(.positions) }
         world.dice.shuffle(&steps)
         return steps
     }
 
-    private func sendPositions(_ transaction: SealedTransaction) throws(TransportFailure) {
-        guard let membership = transaction.membership as? SimulatedMembership else {
+    private func sendPositions(_ inputs: InputPositions) throws(TransportFailure) {
+        guard let membership = inputs.membership as? SimulatedMembership else {
             throw .fatal("not a membership of the simulation")
         }
         let (cluster, id, epoch) = (world.cluster, id, epoch)
-        _ = try ask("send positions") { cluster.send(id, epoch, transaction.positions, membership) }
+        _ = try ask("send positions") { cluster.send(id, epoch, inputs.positions, membership) }
     }
 
     /// nil if the broker finds a message too large. No answer in time leaves it open whether it was done.

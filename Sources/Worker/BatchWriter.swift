@@ -5,84 +5,64 @@ import Model
 final class BatchWriter {
     private let topics: OutputTopics
     private let format: EventEncoder.Format
-    private let bytes = ByteBuffer(capacity: 1 << 20)
-    private var names: [String] = []
-    private var messages: [OutputMessage] = []
-    private var headers: [[RecordHeader]] = []
-    private var positions: [(TopicPartition, Int64)] = []
-    /// Message index of each part's journal record.
-    private var journals: [Int] = []
-    /// Letters by the index of their message.
-    private var letterMessages: [Int: DeadLetter] = [:]
+    private let run: RunWriter
+    /// Lengths of the letters' values by the number of their message.
+    private var letterSizes: [Int: Int] = [:]
+    /// Numbers of the letters that go as notes, their values being too large.
+    private var shortened: Set<Int> = []
     private(set) var events = 0
-    var letters: Int { letterMessages.count }
+    var letters: Int { letterSizes.count }
+    var truncated: Int { shortened.count }
 
     private static let structured = [
         RecordHeader(name: "content-type", value: Array("application/cloudevents+json; charset=UTF-8".utf8))
     ]
+    /// The number of that list in every run.
+    private static let structuredNumber = 1
 
-    init(topics: OutputTopics, format: EventEncoder.Format) {
+    init(_ sink: any TransactionSink, topics: OutputTopics, format: EventEncoder.Format) {
         self.topics = topics
         self.format = format
+        run = RunWriter(sink, shared: [BatchWriter.structured])
     }
 
-    func transaction(_ membership: any Membership) -> SealedTransaction {
-        SealedTransaction(
-            topics: names, bytes: bytes.bytes, messages: messages, headers: headers, positions: positions,
-            membership: membership,
-            tracked: journals)
+    /// Writes and commits a batch, with what is too large shortened.
+    func commit(_ batch: SealedBatch) throws(TransportFailure) -> [Int64] {
+        shortened = []
+        while true {
+            try write(batch)
+            let positions = batch.parts.flatMap(\.positions)
+            switch try run.commit(InputPositions(positions: positions, membership: batch.membership)) {
+            case .committed(let offsets): return offsets
+            case .refused(let messages):
+                guard shorten(messages) else {
+                    throw .fatal(
+                        "the broker refuses an event or a journal record for its size: raise max.message.bytes")
+                }
+            }
+        }
     }
 
-    func write(_ batch: SealedBatch) {
-        bytes.removeAll()
-        names = []
-        messages.removeAll(keepingCapacity: true)
-        headers = [[], BatchWriter.structured]
-        positions = []
-        journals = []
-        letterMessages = [:]
+    /// Messages have the same numbers whenever a batch is written.
+    private func write(_ batch: SealedBatch) throws(TransportFailure) {
+        run.removeAll()
+        letterSizes = [:]
         events = 0
         for version in batch.versions {
-            add(
-                topics.versions, partition: 0, key: Array("\(Version.kind):\(version.digest)".utf8),
-                value: version.bytes, headers: 0)
+            try run.add(
+                topic: run.topicNumber(topics.versions), partition: 0,
+                key: Array("\(Version.kind):\(version.digest)".utf8), value: version.bytes)
         }
         for part in batch.parts {
-            writeEvents(part, batch.encoders)
-            for letter in part.letters { write(letter, partition: part.shard) }
-            journals.append(messages.count)
-            add(topics.journal, partition: part.shard, key: nil, value: part.journal, headers: 0)
-            positions += part.positions
+            try writeEvents(part, batch.encoders)
+            for letter in part.letters { try write(letter, partition: part.shard) }
+            try run.add(
+                topic: run.topicNumber(topics.journal), partition: part.shard, key: nil, value: part.journal,
+                isTracked: true)
         }
     }
 
-    private func topicNumber(_ name: String) -> Int {
-        if let known = names.firstIndex(of: name) { return known }
-        names.append(name)
-        return names.count - 1
-    }
-
-    private func append(_ more: [UInt8]) -> Range<Int> {
-        let start = bytes.count
-        bytes.append(contentsOf: more)
-        return start..<bytes.count
-    }
-
-    private func add(_ topic: String, partition: Int32, key: [UInt8]?, value: [UInt8]?, headers: Int) {
-        messages.append(
-            OutputMessage(
-                topic: topicNumber(topic), partition: partition, key: key.map(append), value: value.map(append),
-                headers: headers))
-    }
-
-    /// Where the events of one ladder or warning go.
-    private struct TopicNumber {
-        var isLadder: Bool
-        var name: UnsafeRawBufferPointer
-        var number: Int
-    }
-
-    private func writeEvents(_ part: SealedBatch.Part, _ encoders: [Digest: EventEncoder]) {
+    private func writeEvents(_ part: SealedBatch.Part, _ encoders: [Digest: EventEncoder]) throws(TransportFailure) {
         var reader = ByteReader(part.effects.bytes)
         let prefix = Array("\(part.genesis)-\(part.shard)-\(part.batch)-".utf8)
         var position = 0
@@ -91,48 +71,48 @@ final class BatchWriter {
                 preconditionFailure("a batch knows the versions of its effects")
             }
             let end = number + 1 < part.sections.count ? part.sections[number + 1].from : part.effects.count
-            // Few names: found by comparing, once a section and name.
-            var topicNumbers: [TopicNumber] = []
+            // By subject: the topic's number, once it was asked for.
+            var topicNumbers = [Int?](repeating: nil, count: encoder.subjects)
             while reader.offset < end {
-                guard let effect = try? reader.readEffect() else {
+                let effect: Effect
+                do throws(ByteReader.Damaged) { effect = try reader.readEffect() } catch {
                     preconditionFailure("the engine's own effects are whole")
                 }
-                write(effect, prefix, position, encoder, part.shard, &topicNumbers)
+                let subject = encoder.subject(of: effect)
+                let topic = topicNumbers[subject] ?? run.topicNumber(topic(of: effect))
+                topicNumbers[subject] = topic
+                try write(effect, subject, topic, prefix, position, encoder, part.shard)
                 position += 1
             }
         }
         events += position
     }
 
-    private func write(
-        _ effect: Effect, _ idPrefix: [UInt8], _ position: Int, _ encoder: EventEncoder, _ partition: Int32,
-        _ topicNumbers: inout [TopicNumber]
-    ) {
-        let number: Int
-        let isLadder = effect.kind == .rungChanged
-        if let known = topicNumbers.first(where: { $0.isLadder == isLadder && $0.name.elementsEqual(effect.name) }) {
-            number = known.number
-        } else {
-            number = topicNumber(
-                isLadder ? topics.topic(ofLadder: String(decoding: effect.name, as: UTF8.self)) : topics.warnings)
-            topicNumbers.append(TopicNumber(isLadder: isLadder, name: effect.name, number: number))
+    private func topic(of effect: Effect) -> String {
+        switch effect.kind {
+        case .rungChanged: topics.topic(ofLadder: String(decoding: effect.name, as: UTF8.self))
+        case .warningRaised, .warningResolved: topics.warnings
         }
+    }
+
+    private func write(
+        _ effect: Effect, _ subject: Int, _ topic: Int, _ idPrefix: [UInt8], _ position: Int, _ encoder: EventEncoder,
+        _ partition: Int32
+    ) throws(TransportFailure) {
+        let bytes = run.bytes
         let keyStart = bytes.count
         bytes.append(contentsOf: effect.customer)
         let valueStart = bytes.count
-        var headerNumber = 1
+        var headers = BatchWriter.structuredNumber
         switch format {
-        case .structured: encoder.appendStructured(effect, idPrefix: idPrefix, position: position, to: bytes)
+        case .structured:
+            encoder.appendStructured(effect, subject: subject, idPrefix: idPrefix, position: position, to: bytes)
         case .binary:
             encoder.appendData(effect, to: bytes)
-            headerNumber = headers.count
             let id = String(decoding: idPrefix, as: UTF8.self) + String(position)
-            headers.append(BatchWriter.binaryHeaders(effect, id: id, encoder))
+            headers = run.headersNumber(BatchWriter.binaryHeaders(effect, id: id, encoder))
         }
-        messages.append(
-            OutputMessage(
-                topic: number, partition: partition, key: keyStart..<valueStart, value: valueStart..<bytes.count,
-                headers: headerNumber))
+        try run.add(topic: topic, partition: partition, keyStart: keyStart, valueStart: valueStart, headers: headers)
     }
 
     private static func binaryHeaders(_ effect: Effect, id: String, _ encoder: EventEncoder) -> [RecordHeader] {
@@ -147,10 +127,32 @@ final class BatchWriter {
 
     // MARK: Dead letters
 
-    private func write(_ letter: DeadLetter, partition: Int32) {
-        letterMessages[messages.count] = letter
-        headers.append(letter.headers + BatchWriter.errorHeaders(letter))
-        add(topics.deadLetters, partition: partition, key: letter.key, value: letter.value, headers: headers.count - 1)
+    private func write(_ letter: DeadLetter, partition: Int32) throws(TransportFailure) {
+        let isShortened = shortened.contains(run.number)
+        letterSizes[run.number] = isShortened ? 0 : letter.value?.count ?? 0
+        let topic = run.topicNumber(topics.deadLetters)
+        if isShortened, let value = letter.value {
+            let headers = BatchWriter.errorHeaders(letter) + [BatchWriter.truncatedHeader]
+            try run.add(
+                topic: topic, partition: partition, key: letter.key.flatMap { $0.count > 65_536 ? nil : $0 },
+                value: BatchWriter.note(letter, value), headers: run.headersNumber(headers))
+        } else {
+            let headers = letter.headers + BatchWriter.errorHeaders(letter)
+            try run.add(
+                topic: topic, partition: partition, key: letter.key, value: letter.value,
+                headers: run.headersNumber(headers))
+        }
+    }
+
+    private static let truncatedHeader = RecordHeader(
+        name: "\(DeadLetter.headerPrefix)truncated", value: Array("true".utf8))
+
+    /// What stands in place of a value that is too large.
+    private static func note(_ letter: DeadLetter, _ value: [UInt8]) -> [UInt8] {
+        let source = letter.source
+        return Array(
+            "{\"truncated\":true,\"topic\":\"\(source.topic)\",\"partition\":\(source.partition),\"offset\":\(letter.offset),\"length\":\(value.count),\"xxh3_128\":\"\(Digest(of: value))\"}"
+                .utf8)
     }
 
     /// Kafka Connect's names under `__rfmd.errors.`, behind the record's own headers: of two with one name the last is rfmd's.
@@ -168,27 +170,14 @@ final class BatchWriter {
             .map { RecordHeader(name: $0.0, value: Array($0.1.utf8)) }
     }
 
-    /// Replaces the values of letters that were refused for their size, and returns how many; 0 if there is nothing to replace.
+    /// Notes which of the refused messages are to be shortened; false if none can be.
     ///
-    /// The broker refuses whole batches of messages. Which of them was too large is not told, so the largest ones go first: those that
+    /// The broker refuses whole batches of messages. Which of them was too large is not told, so the largest letters go first: those that
     /// have at least half the size of the largest.
-    func truncate(_ refused: [Int]) -> Int {
-        let sizes = refused.map { letterMessages[$0]?.value?.count ?? 0 }
-        guard let largest = sizes.max(), largest > 0 else { return 0 }
-        let chosen = zip(refused, sizes).filter { $0.1 * 2 >= largest }.map(\.0)
-        for index in chosen {
-            guard let letter = letterMessages[index], let value = letter.value else { continue }
-            let note =
-                "{\"truncated\":true,\"topic\":\"\(letter.source.topic)\",\"partition\":\(letter.source.partition),\"offset\":\(letter.offset),\"length\":\(value.count),\"xxh3_128\":\"\(Digest(of: value))\"}"
-            messages[index].value = append(Array(note.utf8))
-            messages[index].key = letter.key.flatMap { $0.count > 65_536 ? nil : append($0) }
-            headers.append(
-                BatchWriter.errorHeaders(letter) + [
-                    RecordHeader(name: "\(DeadLetter.headerPrefix)truncated", value: Array("true".utf8))
-                ])
-            messages[index].headers = headers.count - 1
-            letterMessages[index]?.value = nil
-        }
-        return chosen.count
+    private func shorten(_ refused: [Int]) -> Bool {
+        let sizes = refused.map { letterSizes[$0] ?? 0 }
+        guard let largest = sizes.max(), largest > 0 else { return false }
+        shortened.formUnion(zip(refused, sizes).filter { $0.1 * 2 >= largest }.map(\.0))
+        return true
     }
 }

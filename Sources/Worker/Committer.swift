@@ -34,7 +34,7 @@ final class Committer: @unchecked Sendable {
         self.sink = sink
         self.lane = lane
         self.wake = wake
-        writer = BatchWriter(topics: topics, format: format)
+        writer = BatchWriter(sink, topics: topics, format: format)
     }
 
     /// True if nothing is in flight and no result waits.
@@ -95,22 +95,10 @@ final class Committer: @unchecked Sendable {
     }
 
     private func commitNow(_ batch: SealedBatch) throws(TransportFailure) -> CommitResult {
-        writer.write(batch)
-        var truncated = 0
-        while true {
-            switch try sink.commit(writer.transaction(batch.membership)) {
-            case .committed(let offsets):
-                var report = CommitReport(events: writer.events, letters: writer.letters, truncated: truncated)
-                for (part, offset) in zip(batch.parts, offsets) { report.journalOffsets[part.shard] = offset }
-                return .committed(report)
-            case .refused(let messages):
-                let count = writer.truncate(messages)
-                guard count > 0 else {
-                    throw .fatal(
-                        "the broker refuses an event or a journal record for its size: raise max.message.bytes")
-                }
-                truncated += count
-            }
-        }
+        let offsets = try writer.commit(batch)
+        var report = CommitReport(events: writer.events, letters: writer.letters, truncated: writer.truncated)
+        // The journal records alone are tracked, one of each part.
+        for (part, offset) in zip(batch.parts, offsets) { report.journalOffsets[part.shard] = offset }
+        return .committed(report)
     }
 }

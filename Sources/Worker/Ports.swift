@@ -148,7 +148,7 @@ package protocol LogReader: AnyObject {
     func close()
 }
 
-/// One message of a transaction; its parts are ranges of `SealedTransaction.bytes`.
+/// One message of a transaction; its parts are ranges of `MessageRun.bytes`.
 package struct OutputMessage: Sendable {
     package var topic: Int
     package var partition: Int32
@@ -156,13 +156,16 @@ package struct OutputMessage: Sendable {
     package var key: Range<Int>?
     /// nil: a tombstone.
     package var value: Range<Int>?
-    /// Index into `SealedTransaction.headers`.
+    /// Index into `MessageRun.headers`.
     package var headers: Int
     /// nil: the broker's or the client's clock.
     package var timestamp: Int64?
+    /// `CommitOutcome.committed` tells its offset.
+    package var isTracked: Bool
 
     package init(
-        topic: Int, partition: Int32, key: Range<Int>?, value: Range<Int>?, headers: Int, timestamp: Int64? = nil
+        topic: Int, partition: Int32, key: Range<Int>?, value: Range<Int>?, headers: Int, timestamp: Int64? = nil,
+        isTracked: Bool = false
     ) {
         self.topic = topic
         self.partition = partition
@@ -170,46 +173,57 @@ package struct OutputMessage: Sendable {
         self.value = value
         self.headers = headers
         self.timestamp = timestamp
+        self.isTracked = isTracked
     }
 }
 
-/// Everything that becomes visible together, or not at all.
-package struct SealedTransaction {
+/// Messages that follow one another in a transaction.
+package struct MessageRun {
     package var topics: [String]
     package var bytes: UnsafeRawBufferPointer
     package var messages: [OutputMessage]
     /// Header lists that messages share.
     package var headers: [[RecordHeader]]
-    /// The next offset to read of every input partition of every shard in the batch; empty for what is no part of a group's reading.
-    package var positions: [(TopicPartition, Int64)]
-    /// nil if there are no positions.
-    package var membership: (any Membership)?
-    /// Indexes of the messages whose offsets `CommitOutcome.committed` is to tell.
-    package var tracked: [Int]
 
     package init(
-        topics: [String], bytes: UnsafeRawBufferPointer, messages: [OutputMessage], headers: [[RecordHeader]],
-        positions: [(TopicPartition, Int64)], membership: (any Membership)?, tracked: [Int]
+        topics: [String], bytes: UnsafeRawBufferPointer, messages: [OutputMessage], headers: [[RecordHeader]]
     ) {
-        self.tracked = tracked
         self.topics = topics
         self.bytes = bytes
         self.messages = messages
         self.headers = headers
-        self.positions = positions
-        self.membership = membership
     }
 }
 
-/// A transactional producer, owned by a committer thread.
+/// What a transaction commits beside its messages.
+package struct InputPositions {
+    /// The next offset to read of every input partition of every shard in the batch; empty for what is no part of a group's reading.
+    package var positions: [(TopicPartition, Int64)]
+    /// nil if there are no positions.
+    package var membership: (any Membership)?
+
+    package init(positions: [(TopicPartition, Int64)], membership: (any Membership)?) {
+        self.positions = positions
+        self.membership = membership
+    }
+
+    package static let none = InputPositions(positions: [], membership: nil)
+}
+
+/// A transactional producer, owned by a committer thread. What becomes visible together, or not at all, comes in runs, so that no side has
+/// to hold the whole.
 package protocol TransactionSink: AnyObject {
     /// Fences older producers of the same name and ends their transactions. Retried inside while the broker is away,
     /// until `cancelled` answers true.
     func initialize(cancelled: () -> Bool) throws(TransportFailure)
-    /// Begins a transaction, produces, sends the positions and commits. Returns only when the commit is certain.
+    /// Adds messages to the open transaction, or begins one with them. They are copied: the run's memory is the caller's again. The
+    /// messages of a transaction are numbered through its runs, from 0.
+    /// What is wrong with a message may be told here or by `commit`; after any throw the transaction is lost.
+    func produce(_ run: MessageRun) throws(TransportFailure)
+    /// Sends the positions and commits what was produced. Returns only when the commit is certain.
     /// Any throw leaves it unknown whether it was committed. A message that is larger than the broker takes is told by `.refused`, with
-    /// nothing committed: the caller shortens it and calls again.
-    func commit(_ transaction: SealedTransaction) throws(TransportFailure) -> CommitOutcome
+    /// nothing committed: the caller shortens it and produces everything again.
+    func commit(_ inputs: InputPositions) throws(TransportFailure) -> CommitOutcome
     /// Destroys the producer without waiting for what is in flight. Idempotent.
     func close()
 }
@@ -217,7 +231,7 @@ package protocol TransactionSink: AnyObject {
 package enum CommitOutcome: Equatable, Sendable {
     /// Offsets of the tracked messages, in their order.
     case committed(offsets: [Int64])
-    /// Nothing was committed: the messages with these indexes are larger than the broker takes.
+    /// Nothing was committed: the messages with these numbers are larger than the broker takes, or were refused with one that is.
     case refused(tooLarge: [Int])
 }
 
