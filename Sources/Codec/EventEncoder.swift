@@ -9,13 +9,20 @@ package final class EventEncoder: Sendable {
     /// CloudEvents' `source`: /rfmd/<cluster>/<group>.
     package let source: String
 
-    private let texts: EventTexts
-    private let exponent: Int
+    let texts: EventTexts
+    let exponent: Int
 
     package init(source: String, rules: Ruleset, version: Digest) {
         self.source = source
         texts = EventTexts(rules, source: source, version: version)
         exponent = rules.currencyExponent
+    }
+
+    /// For a warning that the version of `other` does not have.
+    private init(removed name: String, _ other: EventEncoder) {
+        source = other.source
+        texts = EventTexts(removed: name, of: other.texts)
+        exponent = other.exponent
     }
 
     /// A URI reference, as CloudEvents wants it: a group may be called anything.
@@ -63,10 +70,7 @@ package final class EventEncoder: Sendable {
     package func appendStructured(
         _ effect: Effect, subject: Int, idPrefix: [UInt8], position: Int, to buffer: ByteBuffer
     ) {
-        write(effect, subject) { texts, subject, fixed in
-            let text = EventText(texts: texts, fixed: fixed, exponent: exponent, out: buffer)
-            text.appendStructured(effect, subject, idPrefix, position)
-        }
+        write(effect, subject, to: buffer) { $0.appendStructured(effect, $1, idPrefix, position) }
     }
 
     package func appendStructured(_ effect: Effect, idPrefix: [UInt8], position: Int, to buffer: ByteBuffer) {
@@ -75,19 +79,20 @@ package final class EventEncoder: Sendable {
 
     /// The data alone: the value in binary mode.
     package func appendData(_ effect: Effect, to buffer: ByteBuffer) {
-        write(effect, subject(of: effect)) { texts, subject, fixed in
-            EventText(texts: texts, fixed: fixed, exponent: exponent, out: buffer).appendData(effect, subject)
-        }
+        write(effect, subject(of: effect), to: buffer) { $0.appendData(effect, $1) }
     }
 
     @inline(__always)
-    private func write(_ effect: Effect, _ subject: Int, _ body: (borrowing EventTexts, Int, FixedBytes) -> Void) {
-        if subject == subjects - 1 {
-            let name = String(decoding: effect.name, as: UTF8.self)
-            let removed = EventTexts(removed: name, of: texts)
-            return removed.fixed.bytes.withUnsafeBytes { body(removed, removed.ladders.count, FixedBytes($0)) }
+    private func write(_ effect: Effect, _ subject: Int, to out: ByteBuffer, _ body: (EventText, Int) -> Void) {
+        if subject < subjects - 1 {
+            return texts.fixed.bytes.withUnsafeBytes {
+                body(EventText(encoder: self, fixed: FixedBytes($0), out: out), subject)
+            }
         }
-        texts.fixed.bytes.withUnsafeBytes { body(texts, subject, FixedBytes($0)) }
+        let removed = EventEncoder(removed: String(decoding: effect.name, as: UTF8.self), self)
+        removed.texts.fixed.bytes.withUnsafeBytes {
+            body(EventText(encoder: removed, fixed: FixedBytes($0), out: out), removed.texts.ladders.count)
+        }
     }
 }
 

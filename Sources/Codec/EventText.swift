@@ -4,9 +4,8 @@ import Rules
 
 /// Valid while the fixed bytes are.
 struct EventText {
-    let texts: EventTexts
+    let encoder: EventEncoder
     let fixed: FixedBytes
-    let exponent: Int
     let out: ByteBuffer
 
     @inline(__always)
@@ -41,9 +40,9 @@ struct EventText {
     @inline(__always)
     private func head(_ kind: EffectKind, _ subject: Int) -> FixedTexts.Piece {
         switch kind {
-        case .rungChanged: texts.ladders[subject].head
-        case .warningRaised: texts.warnings[subject - texts.ladders.count].raisedHead
-        case .warningResolved: texts.warnings[subject - texts.ladders.count].resolvedHead
+        case .rungChanged: encoder.texts.ladders[subject].head
+        case .warningRaised: encoder.texts.warnings[subject - encoder.texts.ladders.count].raisedHead
+        case .warningResolved: encoder.texts.warnings[subject - encoder.texts.ladders.count].resolvedHead
         }
     }
 
@@ -55,16 +54,16 @@ struct EventText {
             out.append(contentsOf: ",\"to\":")
             out.appendJSON(effect.to)
         } else {
-            append(texts.warnings[subject - texts.ladders.count].severity)
+            append(encoder.texts.warnings[subject - encoder.texts.ladders.count].severity)
             out.appendJSON(effect.to)
             appendEpisode(effect)
         }
         appendValues(effect)
         appendCause(effect, decidedAt)
         if effect.kind == .rungChanged {
-            appendDistance(effect, texts.rungs[texts.ladders[subject].firstRung + Int(effect.rung)])
+            appendDistance(effect, encoder.texts.rungs[encoder.texts.ladders[subject].firstRung + Int(effect.rung)])
         } else {
-            append(texts.warnings[subject - texts.ladders.count].rule)
+            append(encoder.texts.warnings[subject - encoder.texts.ladders.count].rule)
         }
         appendDecision(effect, decidedAt)
         out.append(contentsOf: "}")
@@ -94,14 +93,14 @@ struct EventText {
         out.append(contentsOf: ",\"values\":{\"recency\":")
         if let recency = effect.recency { out.appendDecimal(Int64(recency)) } else { out.append(contentsOf: "null") }
         out.append(contentsOf: ",\"orders\":{")
-        for place in texts.windows.indices {
-            append(texts.windows[place].key)
-            out.appendDecimal(effect.windows[texts.windows[place].number].orders)
+        for place in encoder.texts.windows.indices {
+            append(encoder.texts.windows[place].key)
+            out.appendDecimal(effect.windows[encoder.texts.windows[place].number].orders)
         }
         out.append(contentsOf: "},\"spend\":{")
-        for place in texts.windows.indices {
-            append(texts.windows[place].key)
-            out.appendMoney(effect.windows[texts.windows[place].number].spend, exponent: exponent)
+        for place in encoder.texts.windows.indices {
+            append(encoder.texts.windows[place].key)
+            out.appendMoney(effect.windows[encoder.texts.windows[place].number].spend, exponent: encoder.exponent)
         }
     }
 
@@ -115,7 +114,7 @@ struct EventText {
             appendDecision(effect, decidedAt)
         case .version:
             out.append(contentsOf: "}},\"cause\":{\"kind\":\"version\",\"version\":")
-            append(texts.version)
+            append(encoder.texts.version)
         }
     }
 
@@ -130,7 +129,7 @@ struct EventText {
     private func append(_ places: Range<Int>, _ values: EffectConditions) {
         precondition(places.count == values.count, "an effect is told with the rules that decided it")
         for place in 0..<places.count {
-            let condition = texts.conditions[places.lowerBound + place]
+            let condition = encoder.texts.conditions[places.lowerBound + place]
             let measured = values[place]
             append(condition.head)
             append(measured.value, condition.unit)
@@ -144,9 +143,9 @@ struct EventText {
         guard let value else { return out.append(contentsOf: "null") }
         switch unit {
         case .number: appendMillionths(value)
-        case .money: out.appendMoney(value, exponent: exponent)
+        case .money: out.appendMoney(value, exponent: encoder.exponent)
         case .duration: out.appendDecimal(value)
-        case .text: append(texts.compared[Int(value)])
+        case .text: append(encoder.texts.compared[Int(value)])
         case .boolean: preconditionFailure("conditions are not compared")
         }
     }

@@ -63,15 +63,18 @@ private enum JSONText {
     @inline(__always)
     static func isPlain(_ text: UnsafeRawBufferPointer) -> Bool {
         var at = 0
-        while at + 8 <= text.count {
+        while at + 8 < text.count {
             if !isPlain(text.loadUnaligned(fromByteOffset: at, as: UInt64.self)) { return false }
             at += 8
         }
-        while at < text.count {
-            if needsEscape(text[at]) { return false }
-            at += 1
+        // The last bytes are looked at together with some that were seen before.
+        if text.count >= 8 { return isPlain(text.loadUnaligned(fromByteOffset: text.count - 8, as: UInt64.self)) }
+        if text.count >= 4 {
+            let first = text.loadUnaligned(fromByteOffset: 0, as: UInt32.self)
+            let last = text.loadUnaligned(fromByteOffset: text.count - 4, as: UInt32.self)
+            return isPlain(UInt64(first) << 32 | UInt64(last))
         }
-        return true
+        return !text.contains(where: needsEscape)
     }
 
     @inline(__always)

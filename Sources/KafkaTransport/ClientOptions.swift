@@ -1,5 +1,6 @@
 // What the user may say about the clients of librdkafka, and what the guarantees depend on.
 import CRDKafka
+import Model
 import Worker
 
 package struct ClientOptions: Sendable {
@@ -86,14 +87,11 @@ package struct ClientOptions: Sendable {
         return min(max(own, largestRecord + ClientOptions.answerMargin), Int(Int32.max))
     }
 
-    /// What a producer holds of messages that brokers have not yet confirmed: little enough that its memory is used again and again within a
-    /// transaction, enough that the brokers never wait. librdkafka waits for ever for room for a message that is larger.
+    /// What a producer holds of messages. There would never be room for one that is larger.
     func producerKilobytes(largest: Int) -> Int {
         let own = properties.last { $0.name == "queue.buffering.max.kbytes" }.flatMap { Int($0.value) }
-        return max(own ?? ClientOptions.producerKilobytes, largest / 1_024 + 1)
+        return max(own ?? Limits.unconfirmedKilobytes, largest / 1_024 + 1)
     }
-
-    private static let producerKilobytes = 16_384
 
     /// For what stands in an answer beside the record, other partitions' included.
     private static let answerMargin = 1 << 20

@@ -107,10 +107,14 @@ public enum CivilTime {
         let date = date(ofDay: days)
         let remainder = instant % millisecondsPerDay
         let rest = remainder < 0 ? remainder + millisecondsPerDay : remainder
-        buffer.appendDecimal(date.year, digits: 4)
+        if date.year >= 0 && date.year <= 9_999 {
+            ByteBuffer.write(UInt64(date.year), digits: 4, to: buffer.extend(4))
+        } else {
+            buffer.appendDecimal(date.year, digits: 4)
+        }
         let form: StaticString = "-00-00T00:00:00.000Z"
-        let to = buffer.extend(form.utf8CodeUnitCount)
-        to.copyMemory(from: form.utf8Start, byteCount: form.utf8CodeUnitCount)
+        let to = buffer.extend(20)
+        to.copyMemory(from: form.utf8Start, byteCount: 20)
         let (minutes, milliseconds) = UInt64(rest).quotientAndRemainder(dividingBy: 60_000)
         ByteBuffer.write(UInt64(date.month), digits: 2, to: to + 1)
         ByteBuffer.write(UInt64(date.day), digits: 2, to: to + 4)

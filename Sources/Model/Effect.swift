@@ -48,6 +48,14 @@ public struct EffectWindows: RandomAccessCollection {
 // windows x (orders 8, spend 8), then name, from (length 0: none), to, customer, event, each length (2) and bytes. A change of rung
 // goes on with its distance (EffectDistance.swift).
 
+/// Where the numbers of an effect lie.
+private enum EffectPlaces {
+    static let decidedAt = 4
+    static let raisedAt = 12
+    static let recency = 20
+    static let windows = 24
+}
+
 extension ByteBuffer {
     public func appendEffect(
         _ kind: EffectKind, cause: Cause, rung: UInt8, decidedAt: Int64, raisedAt: Int64, recency: Int32,
@@ -55,28 +63,37 @@ extension ByteBuffer {
         from: UnsafeRawBufferPointer, to: UnsafeRawBufferPointer, customer: UnsafeRawBufferPointer,
         event: UnsafeRawBufferPointer
     ) {
-        append(kind.rawValue)
-        append(cause.rawValue)
-        append(rung)
-        append(UInt8(windows.count))
-        append(decidedAt)
-        append(raisedAt)
-        append(recency)
+        let texts = name.count + from.count + to.count + customer.count + event.count
+        let length = EffectPlaces.windows + windows.count * 16 + 10 + texts
+        var at = extend(length)
+        at.storeBytes(of: kind.rawValue, as: UInt8.self)
+        at.storeBytes(of: cause.rawValue, toByteOffset: 1, as: UInt8.self)
+        at.storeBytes(of: rung, toByteOffset: 2, as: UInt8.self)
+        at.storeBytes(of: UInt8(windows.count), toByteOffset: 3, as: UInt8.self)
+        at.storeBytes(of: decidedAt.littleEndian, toByteOffset: EffectPlaces.decidedAt, as: Int64.self)
+        at.storeBytes(of: raisedAt.littleEndian, toByteOffset: EffectPlaces.raisedAt, as: Int64.self)
+        at.storeBytes(of: recency.littleEndian, toByteOffset: EffectPlaces.recency, as: Int32.self)
+        at += EffectPlaces.windows
         for window in windows {
-            append(window.orders)
-            append(window.spend)
+            at.storeBytes(of: window.orders.littleEndian, as: Int64.self)
+            at.storeBytes(of: window.spend.littleEndian, toByteOffset: 8, as: Int64.self)
+            at += 16
         }
-        appendText(name)
-        appendText(from)
-        appendText(to)
-        appendText(customer)
-        appendText(event)
+        at = ByteBuffer.write(name, to: at)
+        at = ByteBuffer.write(from, to: at)
+        at = ByteBuffer.write(to, to: at)
+        at = ByteBuffer.write(customer, to: at)
+        at = ByteBuffer.write(event, to: at)
+        precondition(at == base + count)
     }
 
+    /// Returns the place behind it.
     @inline(__always)
-    private func appendText(_ text: UnsafeRawBufferPointer) {
-        append(UInt16(text.count))
-        append(contentsOf: text)
+    private static func write(_ text: UnsafeRawBufferPointer, to place: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer
+    {
+        place.storeBytes(of: UInt16(text.count).littleEndian, as: UInt16.self)
+        if let from = text.baseAddress { (place + 2).copyMemory(from: from, byteCount: text.count) }
+        return place + 2 + text.count
     }
 }
 
@@ -101,6 +118,7 @@ extension ByteReader {
             event: try readShort(), windows: windows, distance: kind == .rungChanged ? try readDistance() : .none)
     }
 
+    @inline(__always)
     private mutating func readShort() throws(Damaged) -> UnsafeRawBufferPointer {
         try readBytes(Int(try read(UInt16.self)))
     }

@@ -63,9 +63,10 @@ extension ByteBuffer {
         var flags: EffectConditions.Flags = condition.holds ? .holds : []
         if condition.value != nil { flags.insert(.value) }
         if condition.threshold != nil { flags.insert(.threshold) }
-        append(flags.rawValue)
-        append(condition.value ?? 0)
-        append(condition.threshold ?? 0)
+        let to = extend(EffectConditions.stride)
+        to.storeBytes(of: flags.rawValue, as: UInt8.self)
+        to.storeBytes(of: (condition.value ?? 0).littleEndian, toByteOffset: 1, as: Int64.self)
+        to.storeBytes(of: (condition.threshold ?? 0).littleEndian, toByteOffset: 9, as: Int64.self)
     }
 }
 

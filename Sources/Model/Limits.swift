@@ -77,6 +77,9 @@ package enum Limits {
 
     /// Records that wait in the client of one worker, in kilobytes (1,024 bytes), over all its partitions.
     package static let waitingKilobytes = 262_144
+    /// Messages in the producer of one worker that brokers have not yet confirmed, in kilobytes: little enough that their memory is used again
+    /// and again within a transaction, enough that no broker waits.
+    package static let unconfirmedKilobytes = 16_384
     /// What a dead letter may be larger than its record, in bytes: headers and the reason.
     package static let letterMarginBytes = 64 << 10
 

@@ -40,6 +40,7 @@ import Testing
         ("effectBytesPerBatch", Int64(Limits.effectBytesPerBatch)),
         ("batchMilliseconds", Int64(Limits.batchMilliseconds)),
         ("waitingKilobytes", Int64(Limits.waitingKilobytes)),
+        ("unconfirmedKilobytes", Int64(Limits.unconfirmedKilobytes)),
         ("letterMarginBytes", Int64(Limits.letterMarginBytes)),
         ("settleMilliseconds", Int64(Limits.settleMilliseconds)),
         ("lastSnapshotMilliseconds", Int64(Limits.lastSnapshotMilliseconds)),
@@ -73,8 +74,7 @@ import Testing
             guard let name = cells[0].prefixMatch(of: /`(\w+)` $/)?.1 else { continue }
             documented[String(name)] = LimitsDocumentationTests.value(of: cells[1])
         }
-        // Kilobytes are the unit of this one.
-        documented["waitingKilobytes"] = documented["waitingKilobytes"].map { $0 >> 10 }
+        for (name, value) in documented where name.hasSuffix("Kilobytes") { documented[name] = value >> 10 }
         for (name, value) in limits { #expect(documented[name] == value, "docs/limits.md: \(name)") }
         #expect(documented.count == limits.count, "docs/limits.md has rows that are no limits")
     }
