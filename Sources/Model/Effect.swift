@@ -89,7 +89,8 @@ extension ByteBuffer {
 
     /// Returns the place behind it.
     @inline(__always)
-    private static func write(_ text: UnsafeRawBufferPointer, to place: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer
+    private static func write(_ text: UnsafeRawBufferPointer, to place: UnsafeMutableRawPointer)
+        -> UnsafeMutableRawPointer
     {
         place.storeBytes(of: UInt16(text.count).littleEndian, as: UInt16.self)
         if let from = text.baseAddress { (place + 2).copyMemory(from: from, byteCount: text.count) }

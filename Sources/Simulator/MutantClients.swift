@@ -80,7 +80,8 @@ final class MutantSink: TransactionSink, @unchecked Sendable {
         case .letterLost: if world.dice.one(in: 4) { forget(&changed) { $0 == World.outputs.deadLetters } }
         case .offsetTooSmall: shift(&positions, by: -1)
         case .offsetTooLarge: shift(&positions, by: 1)
-        case .laterGeneration: if let membership = world.cluster.group.anyMembership { positions.membership = membership }
+        case .laterGeneration:
+            if let membership = world.cluster.group.anyMembership { positions.membership = membership }
         case .positionsLeftOut:
             if inputs.positions.allSatisfy({ lastPositions[$0.0] == $0.1 }) { positions.positions = [] }
             for (partition, position) in inputs.positions { lastPositions[partition] = position }

@@ -27,7 +27,8 @@ import Testing
         let digits = "\(number.magnitude)"
         for width in [1, 2, 3, 20, 25] {
             let padded = String(repeating: "0", count: max(0, width - digits.count)) + digits
-            #expect(ByteBufferTests.text { $0.appendDecimal(number, digits: width) } == (number < 0 ? "-" : "") + padded)
+            #expect(
+                ByteBufferTests.text { $0.appendDecimal(number, digits: width) } == (number < 0 ? "-" : "") + padded)
         }
     }
 

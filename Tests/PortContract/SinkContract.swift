@@ -167,7 +167,8 @@ package let sinkContract: [Clause<any BrokerBench>] = [
         try require(try bench.read(narrow).map(\.value) == [[120]], "not the short one")
         try require(try bench.read(bench.outputs[0]).map(\.text) == ["small"], "not the small one")
     },
-    Clause("a message that is too large is told also when much more follows it, and what follows is not seen") { bench in
+    Clause("a message that is too large is told also when much more follows it, and what follows is not seen") {
+        bench in
         let (member, sink) = try bench.pair("a")
         defer { member.source.close() }
         defer { sink.close() }

@@ -30,7 +30,8 @@ private final class NoMembership: Membership {}
             letter(10, bytes: 1_000, key: [1]), letter(11, bytes: 900, key: [UInt8](repeating: 2, count: 70_000)),
             letter(12, bytes: 400, key: [3]), letter(13, bytes: 0, key: [4]),
         ]
-        return SealedBatch(parts: [part(0, []), part(1, letters)], membership: NoMembership(), versions: [], encoders: [:])
+        return SealedBatch(
+            parts: [part(0, []), part(1, letters)], membership: NoMembership(), versions: [], encoders: [:])
     }
 
     private static func writer(_ outcomes: [CommitOutcome]) -> (KeepingSink, BatchWriter) {
