@@ -24,7 +24,7 @@ private let hasValgrind = FileManager.default.isExecutableFile(atPath: "/usr/bin
             ["bench", "decode", "--events", String(events)]
         },
         // From a file's lines to events as text.
-        Part(name: "replay", mostInstructions: 61_500, mostAllocations: 4.5) { events, folder in
+        Part(name: "replay", mostInstructions: 33_400, mostAllocations: 4.5) { events, folder in
             let input = folder.url("\(events).ndjson")
             try CostTests.records(events).write(to: input, atomically: false, encoding: .utf8)
             let configuration = folder.url("rfmd.yaml")
