@@ -45,7 +45,7 @@ extension Engine {
     package static let lookahead = 24
     /// Announcements after which the slot of the index has come, and the row.
     private static let steps = (row: 9, entries: 17)
-    /// Of the entries: beyond this the processor sees by itself where the reading goes.
+    /// Beyond this the processor sees by itself where the reading goes.
     private static let mostBytesAhead = 512
 
     /// Tells that an event of this customer comes soon. Changes nothing, and need not be true.
@@ -56,11 +56,23 @@ extension Engine {
         ahead.push(hash)
         ahead.setRow(Engine.steps.row, table.prefetchRow(ahead.hash(Engine.steps.row)))
         guard let row = ahead.row(Engine.steps.entries), row.pointee.entryCount > 0 else { return }
-        let entries = UnsafeRawPointer(store.pointer(row.pointee.entries))
-        let bytes = min(Int(row.pointee.entryCount) * MemoryLayout<Entry>.stride, Engine.mostBytesAhead)
+        let count = Int(row.pointee.entryCount)
+        let entries = store.pointer(row.pointee.entries)
+        if let summary = store.summary(of: row) {
+            // They stand for the entries, of which none but the next is needed.
+            rfmd_prefetch(entries + count)
+            Engine.prefetch(summary.lines(entries: count))
+        } else {
+            Engine.prefetch(UnsafeRawBufferPointer(start: entries, count: count * MemoryLayout<Entry>.stride))
+        }
+    }
+
+    @inline(__always)
+    private static func prefetch(_ bytes: UnsafeRawBufferPointer) {
+        guard let start = bytes.baseAddress else { return }
         var line = 0
-        while line < bytes {
-            rfmd_prefetch(entries + line)
+        while line < min(bytes.count, mostBytesAhead) {
+            rfmd_prefetch(start + line)
             line += 64
         }
     }

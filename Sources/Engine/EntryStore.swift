@@ -74,6 +74,7 @@ struct EntryStore {
         return summary(row.pointee.entries, order: Int(row.pointee.entryOrder))
     }
 
+    @inline(__always)
     private func summary(_ block: UInt32, order: Int) -> OrderSummary {
         OrderSummary(at: pointer(block) + EntryStore.capacity(order: order))
     }

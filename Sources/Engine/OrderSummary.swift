@@ -84,6 +84,12 @@ struct OrderSummary {
         return nil
     }
 
+    /// What an event will read of it.
+    @inline(__always)
+    func lines(entries: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: header, count: OrderSummary.bytes + entries)
+    }
+
     /// Nothing is known yet.
     func clear() {
         header.pointee.earliest = .min
