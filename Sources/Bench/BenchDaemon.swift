@@ -29,6 +29,16 @@ final class BenchDaemon {
 
     func stop() -> ChildProcess.Usage { process.wait(after: SIGTERM) }
 
+    /// Events that it wrote, as it says when it has stopped.
+    func changes() throws(BenchFailure) -> Double {
+        let last = BenchBroker.lastLine(of: log)
+        let word = last.split(separator: " ").first { $0.hasPrefix("events=") }
+        guard let number = word.flatMap({ Double($0.dropFirst("events=".count)) }) else {
+            throw BenchFailure(message: "the daemon did not stop in order: \(last)")
+        }
+        return number
+    }
+
     /// Makes a topic of its own. As long as a broker starts, there is no answer.
     static func makeTopic(_ broker: BenchBroker, _ more: [String] = []) throws(BenchFailure) -> String {
         let topic = "rfmd-bench-\(UInt32.random(in: 0 ... .max))"

@@ -6,8 +6,12 @@ struct EndToEndBench {
     private let customers: Int
     private let events: Int
 
+    /// A shop that has been open for a while: of 64 events four are the orders with which a customer begins, the others are clicks and orders of one
+    /// day.
+    private static let leastEventsEach = 64
+
     init(customers: Int, events: Int, _ broker: BenchBroker) {
-        self.customers = customers
+        self.customers = max(1, min(customers, events / EndToEndBench.leastEventsEach))
         self.events = events
         self.broker = broker
     }
@@ -26,19 +30,22 @@ struct EndToEndBench {
         // The first reading warms the broker's page cache for both.
         _ = try RawReader.read(events, of: topic, partitions: BenchDaemon.partitions, broker.bootstrap)
         let raw = try RawReader.read(events, of: topic, partitions: BenchDaemon.partitions, broker.bootstrap)
-        let (rate, usage) = try runDaemon(topic)
+        let (rate, usage, changes) = try runDaemon(topic)
         let count = Double(events)
         return [
             Figure("\(name)_rate", rate, "events/s", over: count / raw.wall, "a raw reader of the same topic"),
             Figure(
                 "\(name)_cpu", usage.cpuSeconds / count * 1e6, "us/event", over: raw.cpu / count * 1e6, "the raw reader"
             ),
+            Figure("\(name)_changes", changes / count, "events out/event in"),
             Figure("\(name)_memory", Double(usage.mostBytes) / 1e6, "MB"),
         ]
     }
 
-    /// Events a second from the first commit to the last, and what the whole process used.
-    private func runDaemon(_ topic: String) throws(BenchFailure) -> (rate: Double, ChildProcess.Usage) {
+    /// Events a second from the first commit to the last, what the whole process used, and how many events it wrote.
+    private func runDaemon(_ topic: String) throws(BenchFailure) -> (
+        rate: Double, usage: ChildProcess.Usage, changes: Double
+    ) {
         let daemon = try BenchDaemon(topic, broker)
         var (first, began) = (0, 0.0)
         let until = Machine.seconds() + 600
@@ -53,6 +60,7 @@ struct EndToEndBench {
         guard first < events else {
             throw BenchFailure(message: "\(events) events are one commit: too few to measure a rate")
         }
-        return (Double(events - first) / seconds, daemon.stop())
+        let usage = daemon.stop()
+        return (Double(events - first) / seconds, usage, try daemon.changes())
     }
 }

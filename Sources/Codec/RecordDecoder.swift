@@ -27,20 +27,25 @@ package final class RecordDecoder {
     private let plan: OpaquePointer
     private let parser: OpaquePointer
     private let values: UnsafeMutablePointer<csj_value>
-    private let kindSlots: [Int]
-    private let fieldSlots: [[Int]]
+    // What every record needs is plain memory, in which no reference is counted.
+    private let slots: UnsafeMutablePointer<Int>
+    private let kindSlots: SlotRange
+    private let backfillSlots: SlotRange
+    private let skippedSlots: SlotRange
+    private let fieldSlots: UnsafeMutablePointer<SlotRange>
     /// Owned copies, so that a constant is handed out like a text of the record.
-    private let constants: [UnsafeMutableRawBufferPointer?]
-    private let kindNames: [(name: [UInt8], kind: Mapping.Kind)]
-    private let backfillSlots: [Int]
-    private let skippedSlots: [Int]
+    private let constants: UnsafeMutablePointer<UnsafeRawBufferPointer?>
+    private let kindNames: UnsafeMutableBufferPointer<KindName>
+    /// The kind of every record; nil if records say it themselves, or say nothing that is of use.
+    private let constantKind: Mapping.Kind?
+    private let kindIsConstant: Bool
     /// Per field, the slot of an attribute of CloudEvents; -1 if it has none.
     private let attributeSlots: [Int]
     /// Per field, the attribute's header in binary mode.
     private var attributes: [UnsafeRawBufferPointer?]
     private let attributeBytes = ByteBuffer()
     private var isBinary = false
-    private let currencyName: [UInt8]
+    private let currencyName: UnsafeRawBufferPointer
     private let rates: [(name: [UInt8], rate: MoneyRules.Rate)]
 
     /// `mapping`'s pointers are valid JSON pointers (the configuration checks them).
@@ -48,50 +53,87 @@ package final class RecordDecoder {
         self.mapping = mapping
         self.money = money
         let plan: OpaquePointer = csj_plan_new()
-        func slots(_ source: Mapping.Source?) -> [Int] {
-            guard case .pointers(let pointers)? = source else { return [] }
-            return pointers.map { pointer in
-                let slot = Int(csj_plan_add(plan, pointer, pointer.utf8.count))
-                precondition(slot >= 0, "'\(pointer)' is no JSON pointer")
-                return slot
+        var numbers: [Int] = []
+        func range(_ source: Mapping.Source?) -> SlotRange {
+            let first = numbers.count
+            if case .pointers(let pointers)? = source {
+                for pointer in pointers {
+                    let slot = Int(csj_plan_add(plan, pointer, pointer.utf8.count))
+                    precondition(slot >= 0, "'\(pointer)' is no JSON pointer")
+                    numbers.append(slot)
+                }
             }
+            return SlotRange(first: first, end: numbers.count)
         }
-        kindSlots = slots(mapping.kindAt)
-        let fieldSlots = Field.allCases.map { slots(mapping.fields[$0]) }
-        self.fieldSlots = fieldSlots
+        kindSlots = range(mapping.kindAt)
+        let fields = Field.allCases.map { range(mapping.fields[$0]) }
+        skippedSlots = range(.pointers(mapping.skippedAt))
+        backfillSlots = range(.pointers(mapping.backfillPointers))
+        precondition(numbers.count <= Mapping.mostPointers, "more pointers than slots")
+        slots = RecordDecoder.memory(numbers)
+        fieldSlots = RecordDecoder.memory(fields)
         attributeSlots = Field.allCases.map { field in
             guard mapping.readsCloudEventHeaders, case .pointers(let pointers)? = mapping.fields[field] else {
                 return -1
             }
             let place = pointers.firstIndex { $0 == CloudEventAttributes.pointer(field) }
-            return place.map { fieldSlots[field.rawValue][$0] } ?? -1
+            return place.map { numbers[fields[field.rawValue].first + $0] } ?? -1
         }
         attributes = Field.allCases.map { _ in nil }
-        skippedSlots = slots(.pointers(mapping.skippedAt))
-        backfillSlots = slots(.pointers(mapping.backfillPointers))
-        constants = Field.allCases.map { field in
-            guard case .constant(let text)? = mapping.fields[field] else { return nil }
-            let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
-            copy.copyBytes(from: text.utf8)
-            return copy
+        constants = RecordDecoder.memory(
+            Field.allCases.map { field in
+                guard case .constant(let text)? = mapping.fields[field] else { return nil }
+                return RecordDecoder.copy(text)
+            })
+        if case .constant(let name) = mapping.kindAt {
+            (kindIsConstant, constantKind) = (true, mapping.kinds[name])
+        } else {
+            (kindIsConstant, constantKind) = (false, nil)
         }
-        kindNames = mapping.kinds.map { (Array($0.key.utf8), $0.value) }
-        currencyName = Array(money.currency.utf8)
+        let names = mapping.kinds.map { KindName(name: RecordDecoder.copy($0.key), kind: $0.value) }
+        kindNames = UnsafeMutableBufferPointer(start: RecordDecoder.memory(names), count: names.count)
+        currencyName = RecordDecoder.copy(money.currency)
         rates = money.rates.map { (Array($0.key.utf8), $0.value) }
         self.plan = plan
         parser = csj_parser_new(UInt32(Limits.jsonDepth))
-        let count = Mapping.mostPointers
-        let slotCount = kindSlots.count + backfillSlots.count + skippedSlots.count + fieldSlots.joined().count
-        precondition(slotCount <= count, "more pointers than slots")
-        values = .allocate(capacity: count)
-        values.initialize(repeating: csj_value(), count: count)
+        values = .allocate(capacity: Mapping.mostPointers)
+        values.initialize(repeating: csj_value(), count: Mapping.mostPointers)
     }
 
     deinit {
         csj_plan_free(plan)
         csj_parser_free(parser)
         values.deallocate()
-        for constant in constants { constant?.deallocate() }
+        slots.deallocate()
+        fieldSlots.deallocate()
+        for field in Field.allCases { constants[field.rawValue]?.deallocate() }
+        constants.deallocate()
+        for name in kindNames { name.name.deallocate() }
+        kindNames.deallocate()
+        currencyName.deallocate()
+    }
+
+    /// Places in `slots` of what one thing is looked for at, in their order.
+    private struct SlotRange: BitwiseCopyable {
+        var first: Int
+        var end: Int
+    }
+
+    private struct KindName {
+        var name: UnsafeRawBufferPointer
+        var kind: Mapping.Kind
+    }
+
+    private static func memory<Element>(_ elements: [Element]) -> UnsafeMutablePointer<Element> {
+        let memory = UnsafeMutablePointer<Element>.allocate(capacity: elements.count)
+        memory.initialize(from: elements, count: elements.count)
+        return memory
+    }
+
+    private static func copy(_ text: String) -> UnsafeRawBufferPointer {
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
+        copy.copyBytes(from: text.utf8)
+        return UnsafeRawBufferPointer(copy)
     }
 
     /// Reads one record. `headers` are those of CloudEvents, if it has any.
@@ -129,23 +171,23 @@ package final class RecordDecoder {
     }
 
     private func kind(_ header: [UInt8]?) throws(Rejection) -> Mapping.Kind? {
-        if !skippedSlots.isEmpty, let value = first(skippedSlots), value.type == CSJ_STRING.rawValue,
+        if let value = first(skippedSlots), value.type == CSJ_STRING.rawValue,
             mapping.skippedValues.contains(String(decoding: RecordDecoder.text(value), as: UTF8.self))
         {
             return nil
         }
         if let header { return header.withUnsafeBytes { kind(named: $0) } }
-        if case .constant(let name) = mapping.kindAt { return mapping.kinds[name] }
+        if kindIsConstant { return constantKind }
         guard let value = first(kindSlots) else { throw Rejection(.missingField, field: "type") }
         guard value.type == CSJ_STRING.rawValue else { throw Rejection(.wrongField, field: "type", expected: "a text") }
         return kind(named: RecordDecoder.text(value))
     }
 
     private func kind(named text: UnsafeRawBufferPointer) -> Mapping.Kind? {
-        for (name, kind) in kindNames where name.count == text.count && name.elementsEqual(text) { return kind }
+        for place in kindNames.indices where kindNames[place].name.isSame(as: text) { return kindNames[place].kind }
         if mapping.kindsAreLoose {
             let loose = RecordDecoder.lowercasedAndTrimmed(text)
-            return kindNames.first { $0.name == loose }?.kind
+            return kindNames.first { $0.name.elementsEqual(loose) }?.kind
         }
         if mapping.readsCloudEventHeaders, let point = text.lastIndex(of: 0x2E) {
             let last = text[(point + 1)...]
@@ -185,8 +227,13 @@ package final class RecordDecoder {
     // MARK: Values
 
     @inline(__always)
-    private func first(_ slots: [Int]) -> csj_value? {
-        for slot in slots where values[slot].type > CSJ_NULL.rawValue { return values[slot] }
+    private func first(_ range: SlotRange) -> csj_value? {
+        var at = range.first
+        while at < range.end {
+            let value = values[slots[at]]
+            if value.type > CSJ_NULL.rawValue { return value }
+            at += 1
+        }
         return nil
     }
 
@@ -197,9 +244,7 @@ package final class RecordDecoder {
 
     /// The field's text or digits; nil when it is absent.
     private func scalar(_ field: Field) throws(Rejection) -> (text: UnsafeRawBufferPointer, isNumber: Bool)? {
-        if let constant = constants[field.rawValue] {
-            return (UnsafeRawBufferPointer(constant), false)
-        }
+        if let constant = constants[field.rawValue] { return (constant, false) }
         if isBinary && attributeSlots[field.rawValue] >= 0 { return try attributeOrScalar(field) }
         guard let value = first(fieldSlots[field.rawValue]) else { return nil }
         return try scalar(value, field)
@@ -225,9 +270,10 @@ package final class RecordDecoder {
     /// In binary mode the header takes the attribute's place.
     private func attributeOrScalar(_ field: Field) throws(Rejection) -> (text: UnsafeRawBufferPointer, isNumber: Bool)?
     {
-        for slot in fieldSlots[field.rawValue] {
-            if slot != attributeSlots[field.rawValue] {
-                if let value = first([slot]) { return try scalar(value, field) }
+        let range = fieldSlots[field.rawValue]
+        for at in range.first..<range.end {
+            if slots[at] != attributeSlots[field.rawValue] {
+                if let value = first(SlotRange(first: at, end: at + 1)) { return try scalar(value, field) }
             } else if let text = attributes[field.rawValue] {
                 guard String(validating: text, as: UTF8.self) != nil else {
                     throw wrong(field)
@@ -290,6 +336,15 @@ package final class RecordDecoder {
 
     /// Milliseconds of a number in `unit`; what is finer is cut off.
     private static func instant(_ text: UnsafeRawBufferPointer, unit: TimeUnit) -> Int64? {
+        // At most 15 digits: no unit takes them out of Int64.
+        if text.count <= 15, let number = Decimal.wholeNumber(text) {
+            switch unit {
+            case .seconds: return number * 1_000
+            case .milliseconds: return number
+            case .microseconds: return number / 1_000
+            case .rfc3339: break
+            }
+        }
         let decimal: Decimal
         do throws(Decimal.Failure) { decimal = try Decimal.shortened(text) } catch { return nil }
         var value = Int128(decimal.coefficient)
@@ -350,7 +405,7 @@ package final class RecordDecoder {
         do {
             guard let (text, isNumber) = try scalar(.currency) else { return try minorUnits(money.exponent) }
             if isNumber { throw wrong(.currency) }
-            if currencyName.elementsEqual(text) { return try minorUnits(money.exponent) }
+            if currencyName.isSame(as: text) { return try minorUnits(money.exponent) }
             guard let (_, rate) = rates.first(where: { $0.name.elementsEqual(text) }) else {
                 throw Rejection(.unknownCurrency, field: Field.currency.name)
             }
@@ -363,5 +418,14 @@ package final class RecordDecoder {
         } catch {
             preconditionFailure("no other error is thrown")
         }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    @inline(__always)
+    fileprivate func isSame(as other: UnsafeRawBufferPointer) -> Bool {
+        guard count == other.count else { return false }
+        for at in indices where self[at] != other[at] { return false }
+        return true
     }
 }

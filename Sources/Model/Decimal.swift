@@ -16,6 +16,53 @@ package struct Decimal: Sendable, Equatable {
     /// Reads JSON's number grammar (`-12.50`, `1e3`); trailing zeros of the fraction do not count as digits.
     /// At most 18 significant digits.
     package init(_ text: UnsafeRawBufferPointer) throws(Failure) {
+        if let plain = Decimal(plain: text) { self = plain } else { try self.init(anyForm: text) }
+    }
+
+    /// As nearly all numbers are written: digits, at most 18 of them, and a point perhaps. nil for any other form, also a wrong one.
+    @inline(__always)
+    private init?(plain text: UnsafeRawBufferPointer) {
+        var value: Int64 = 0
+        var point: Int?
+        // Digits that end it and are zeros: they do not count.
+        var zeros = 0
+        let most = 18
+        guard text.count > 0, text.count <= most + 1 else { return nil }
+        for at in text.indices {
+            let digit = text[at] &- 0x30
+            if digit < 10 {
+                value = value &* 10 &+ Int64(digit)
+                zeros = digit == 0 ? zeros + 1 : 0
+            } else if text[at] == 0x2E && point == nil {
+                point = at
+            } else {
+                return nil
+            }
+        }
+        let whole = point ?? text.count
+        let places = point.map { text.count - $0 - 1 } ?? 0
+        guard whole > 0, whole + places <= most, point == nil || places > 0, whole == 1 || text[0] != 0x30 else {
+            return nil
+        }
+        if value == 0 { zeros = places }
+        for _ in 0..<zeros { value /= 10 }
+        self.init(coefficient: value, scale: places - zeros)
+    }
+
+    /// A whole number of at most 18 digits without a sign; nil for any other form.
+    @inline(__always)
+    package static func wholeNumber(_ text: UnsafeRawBufferPointer) -> Int64? {
+        guard text.count > 0, text.count <= 18, text.count == 1 || text[0] != 0x30 else { return nil }
+        var value: Int64 = 0
+        for byte in text {
+            let digit = byte &- 0x30
+            if digit > 9 { return nil }
+            value = value &* 10 &+ Int64(digit)
+        }
+        return value
+    }
+
+    private init(anyForm text: UnsafeRawBufferPointer) throws(Failure) {
         var at = 0
         var negative = false
         if at < text.count, text[at] == 0x2D {
@@ -124,13 +171,24 @@ package struct Decimal: Sendable, Equatable {
 
     /// Digits after the point as a number is written, zeros too: 3 of `1.230`, 2 of `12345e-2`, 0 of `1.5e3`. `text` is a number.
     package static func places(_ text: UnsafeRawBufferPointer) -> Int {
-        let mantissa = text.prefix { $0 != 0x65 && $0 != 0x45 }
-        let fraction = mantissa.drop { $0 != 0x2E }.dropFirst().count
+        var (fraction, at) = (0, 0)
+        var hasPoint = false
+        while at < text.count, text[at] != 0x65, text[at] != 0x45 {
+            if hasPoint { fraction += 1 }
+            if text[at] == 0x2E { hasPoint = true }
+            at += 1
+        }
+        if at == text.count { return fraction }
+        at += 1
+        let isDown = at < text.count && text[at] == 0x2D
+        if at < text.count, text[at] == 0x2B || text[at] == 0x2D { at += 1 }
         // More than any number has after its point that is not refused for it.
         let far = 1_000_000
-        let digits = text.dropFirst(mantissa.count + 1).drop { $0 == 0x2B || $0 == 0x2D }
-        let exponent = digits.reduce(0) { min($0 * 10 + Int($1 &- 0x30), far) }
-        let isDown = text.dropFirst(mantissa.count + 1).first == 0x2D
+        var exponent = 0
+        while at < text.count {
+            exponent = min(exponent * 10 + Int(text[at] &- 0x30), far)
+            at += 1
+        }
         return max(0, isDown ? fraction + exponent : fraction - exponent)
     }
 
