@@ -20,78 +20,88 @@ struct CustomerImage: BitwiseCopyable {
     /// 0 or 1.
     let ignoresClicks: UInt8
 
-    init(_ row: CustomerRow) {
+    init(_ ordinal: Int, _ table: borrowing CustomerTable) {
+        let row = table.row(ordinal).pointee
+        let aged = row.contents.contains(.aged) ? table.agedOrders(ordinal).pointee : .none
+        let activity = row.contents.contains(.activity) ? table.activity(ordinal).pointee : .none
         due = row.due
         firstSeen = row.firstSeen
         lastEvent = row.lastEvent
-        agedNet = row.agedNet
-        agedFirst = row.agedFirst
-        agedLast = row.agedLast
-        activityAt = row.activityAt
-        activity0 = row.activity0
-        activity1 = row.activity1
-        agedCount = row.agedCount
+        agedNet = aged.net
+        agedFirst = aged.first
+        agedLast = aged.last
+        activityAt = activity.at
+        activity0 = activity.sum0
+        activity1 = activity.sum1
+        agedCount = aged.count
         rungs = row.rungs
         version = row.version
         ignoresClicks = row.ignoresClicks ? 1 : 0
     }
 
-    func restore(_ row: UnsafeMutablePointer<CustomerRow>) {
+    /// Into a row whose contents are still empty.
+    func restore(_ ordinal: Int, _ table: borrowing CustomerTable) {
+        let row = table.row(ordinal)
         row.pointee.due = due
         row.pointee.firstSeen = firstSeen
         row.pointee.lastEvent = lastEvent
-        row.pointee.agedNet = agedNet
-        row.pointee.agedFirst = agedFirst
-        row.pointee.agedLast = agedLast
-        row.pointee.activityAt = activityAt
-        row.pointee.activity0 = activity0
-        row.pointee.activity1 = activity1
-        row.pointee.agedCount = agedCount
+        if agedCount > 0 {
+            row.pointee.contents.insert(.aged)
+            table.agedOrders(ordinal).pointee = AgedOrders(
+                net: agedNet, first: agedFirst, last: agedLast, count: agedCount)
+        }
+        if activity0 >= 0 {
+            row.pointee.contents.insert(.activity)
+            table.activity(ordinal).pointee = Activity(sum0: activity0, sum1: activity1, at: activityAt)
+        }
         row.pointee.rungs = rungs
         row.pointee.version = version
         row.pointee.ignoresClicks = ignoresClicks == 1
     }
 }
 
-/// One customer as he lies in the bytes of a snapshot.
+/// One customer as he lies in the bytes of a snapshot: ordinal (4), length of the id (1), id, image, number of entries (2), entries.
 struct EncodedCustomer {
+    static let headBytes = 5
+
     let bytes: UnsafeRawBufferPointer
-    let ordinal: Int
-    let id: UnsafeRawBufferPointer
-    let image: CustomerImage
     let entryCount: Int
-    let entries: UnsafeRawBufferPointer
     /// Of the id; set by whoever looks him up.
     var hash: UInt64 = 0
+
+    private var idLength: Int { Int(bytes[4]) }
+    private var imageAt: Int { EncodedCustomer.headBytes + idLength }
+
+    var ordinal: Int { Int(UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self))) }
+    var id: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[EncodedCustomer.headBytes..<imageAt]) }
+    var image: CustomerImage { bytes.loadUnaligned(fromByteOffset: imageAt, as: CustomerImage.self) }
+    var entries: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: bytes[(imageAt + CustomerImage.bytes + 2)...])
+    }
 }
 
 /// Goes from customer to customer through bytes that may be damaged.
 struct CustomerScan {
     private var rest: UnsafeRawBufferPointer
-    private static let headBytes = 5
 
     init(_ bytes: UnsafeRawBufferPointer) { rest = bytes }
 
     /// nil at the end.
     mutating func next() throws(Engine.DamagedState) -> EncodedCustomer? {
         if rest.isEmpty { return nil }
-        guard rest.count >= CustomerScan.headBytes else { throw CustomerScan.cutOff }
-        let ordinal = Int(UInt32(littleEndian: rest.loadUnaligned(as: UInt32.self)))
+        guard rest.count >= EncodedCustomer.headBytes else { throw CustomerScan.cutOff }
         let idLength = Int(rest[4])
-        let entriesAt = CustomerScan.headBytes + idLength + CustomerImage.bytes + 2
+        let entriesAt = EncodedCustomer.headBytes + idLength + CustomerImage.bytes + 2
         guard rest.count >= entriesAt else { throw CustomerScan.cutOff }
-        let image = rest.loadUnaligned(fromByteOffset: CustomerScan.headBytes + idLength, as: CustomerImage.self)
         let entryCount = Int(UInt16(littleEndian: rest.loadUnaligned(fromByteOffset: entriesAt - 2, as: UInt16.self)))
         let length = entriesAt + entryCount * MemoryLayout<Entry>.stride
         guard rest.count >= length else { throw CustomerScan.cutOff }
+        let customer = EncodedCustomer(bytes: UnsafeRawBufferPointer(rebasing: rest[..<length]), entryCount: entryCount)
         guard idLength > 0, entryCount <= EntryStore.capacity(order: EntryStore.largestOrder) else {
-            throw Engine.DamagedState(reason: "customer \(ordinal) is out of range")
+            throw Engine.DamagedState(reason: "customer \(customer.ordinal) is out of range")
         }
-        defer { rest = UnsafeRawBufferPointer(rebasing: rest[length...]) }
-        return EncodedCustomer(
-            bytes: UnsafeRawBufferPointer(rebasing: rest[..<length]), ordinal: ordinal,
-            id: UnsafeRawBufferPointer(rebasing: rest[CustomerScan.headBytes..<CustomerScan.headBytes + idLength]),
-            image: image, entryCount: entryCount, entries: UnsafeRawBufferPointer(rebasing: rest[entriesAt..<length]))
+        rest = UnsafeRawBufferPointer(rebasing: rest[length...])
+        return customer
     }
 
     private static var cutOff: Engine.DamagedState { Engine.DamagedState(reason: "a customer is cut off") }

@@ -1,4 +1,4 @@
-// One customer: the fixed part of his state.
+// One customer: the fixed part of his state, in one cache line.
 
 struct CustomerRow: BitwiseCopyable {
     /// Of `rungs`: not decided yet.
@@ -11,33 +11,68 @@ struct CustomerRow: BitwiseCopyable {
     /// The id if it has at most 16 bytes (zero padded); else `id0` is its place among the long ids.
     var id0: UInt64
     var id1: UInt64
-    /// When something next changes by itself, ms; what the wheel knows may be earlier.
-    var due: Int64
-    var queued: Int64
-    var entries: UInt32
+    // An instant takes six bytes; what shares its eight stands behind it.
+    private var packedDue: PackedInstant
     var entryCount: UInt16
+    private var packedQueued: PackedInstant
     /// Order of the block of entries (EntryStore); valid if `entryCount` > 0.
     var entryOrder: UInt8
     var idLength: UInt8
-    /// ms.
-    var firstSeen: Int64
-    var lastEvent: Int64
-    /// Orders that left the longest window: net sum (minor units), first and last time (ms), number.
-    var agedNet: Int64
-    var agedFirst: Int64
-    var agedLast: Int64
-    /// Decayed clicks at `activityAt`; `activity0` is negative if there never was a click.
-    var activity0: Double
-    var activity1: Double
-    var activityAt: Int64
-    var agedCount: UInt32
-    var rungs: (UInt8, UInt8, UInt8, UInt8)
+    private var packedFirstSeen: PackedInstant
     /// The version that decided last, by its number in the shard modulo 256.
     var version: UInt8
+    var contents: Contents
+    private var packedLastEvent: PackedInstant
     /// No click can change a decision about him before `due`.
     var ignoresClicks: Bool
-    /// No entry is of a kind whose bit is not set; not kept in snapshots.
-    var entryKinds: UInt8
+    var entries: UInt32
+    var rungs: (UInt8, UInt8, UInt8, UInt8)
+    /// His neighbours in a slot of the wheel; valid if `queued` is an instant.
+    var next: UInt32
+    var previous: UInt32
+
+    /// What there may be of him besides the row: an entry is of no kind that is not in it. No part of the state: it follows from the rest.
+    struct Contents: OptionSet {
+        var rawValue: UInt8
+
+        static let orders = Contents(rawValue: 1 << 0)
+        static let pendingRefunds = Contents(rawValue: 1 << 1)
+        static let seen = Contents(rawValue: 1 << 2)
+        static let clicks = Contents(rawValue: 1 << 3)
+        static let warnings = Contents(rawValue: 1 << 4)
+        /// He clicked once (Activity).
+        static let activity = Contents(rawValue: 1 << 5)
+        /// Orders of his left the longest window (AgedOrders).
+        static let aged = Contents(rawValue: 1 << 6)
+
+        static let entries: Contents = [.orders, .pendingRefunds, .seen, .clicks, .warnings]
+    }
+
+    /// When something next changes by itself, ms; what the wheel knows may be earlier.
+    @inline(__always)
+    var due: Int64 {
+        get { packedDue.deadline }
+        set { packedDue = PackedInstant(deadline: newValue) }
+    }
+
+    @inline(__always)
+    var queued: Int64 {
+        get { packedQueued.deadline }
+        set { packedQueued = PackedInstant(deadline: newValue) }
+    }
+
+    /// ms.
+    @inline(__always)
+    var firstSeen: Int64 {
+        get { packedFirstSeen.instant }
+        set { packedFirstSeen = PackedInstant(newValue) }
+    }
+
+    @inline(__always)
+    var lastEvent: Int64 {
+        get { packedLastEvent.instant }
+        set { packedLastEvent = PackedInstant(newValue) }
+    }
 
     @inline(__always)
     func rung(_ ladder: Int) -> UInt8 {
@@ -56,6 +91,73 @@ struct CustomerRow: BitwiseCopyable {
         case 1: rungs.1 = rung
         case 2: rungs.2 = rung
         default: rungs.3 = rung
+        }
+    }
+}
+
+/// A customer's clicks, decayed: both sums are as of the latest one.
+struct Activity: BitwiseCopyable {
+    var sum0: Double
+    var sum1: Double
+    /// ms.
+    var at: Int64
+
+    static let none = Activity(sum0: -1, sum1: 0, at: 0)
+}
+
+/// A customer's orders that left the longest window.
+struct AgedOrders: BitwiseCopyable {
+    /// Minor units.
+    var net: Int64
+    /// Times of the first and the last of them, ms.
+    var first: Int64
+    var last: Int64
+    var count: UInt32
+
+    static let none = AgedOrders(net: 0, first: 0, last: 0, count: 0)
+}
+
+/// An instant in six bytes: ms since 1691, up to the year 10611.
+struct PackedInstant: BitwiseCopyable {
+    /// Instants are counted from here, so that all that a record may name are positive; ms.
+    static let origin: Int64 = -(1 << 43)
+    private static let last: Int64 = 1 << 48 - 1
+
+    private var low: UInt32
+    private var high: UInt16
+
+    /// True for an instant that is neither of the two that stand for `CustomerRow.never` and `CustomerRow.isDue`.
+    @inline(__always)
+    static func holds(_ instant: Int64) -> Bool { instant > origin && instant < origin + last }
+
+    @inline(__always)
+    private init(offset: Int64) {
+        low = UInt32(truncatingIfNeeded: offset)
+        high = UInt16(truncatingIfNeeded: offset >> 32)
+    }
+
+    @inline(__always) private var offset: Int64 { Int64(high) << 32 | Int64(low) }
+
+    @inline(__always)
+    init(_ instant: Int64) { self.init(offset: instant &- PackedInstant.origin) }
+
+    @inline(__always) var instant: Int64 { offset &+ PackedInstant.origin }
+
+    @inline(__always)
+    init(deadline: Int64) {
+        switch deadline {
+        case CustomerRow.never: self.init(offset: PackedInstant.last)
+        case CustomerRow.isDue: self.init(offset: 0)
+        default: self.init(deadline)
+        }
+    }
+
+    @inline(__always)
+    var deadline: Int64 {
+        switch offset {
+        case PackedInstant.last: CustomerRow.never
+        case 0: CustomerRow.isDue
+        default: instant
         }
     }
 }

@@ -7,6 +7,9 @@ import Model
 struct CustomerTable {
     private(set) var count = 0
     private var rows: SegmentedArray<CustomerRow>
+    // By ordinal too; they take no memory where nobody has any.
+    private var activities: SegmentedArray<Activity>
+    private var aged: SegmentedArray<AgedOrders>
     private var index: HashIndex
     /// Ids of more than 16 bytes, one after the other.
     private var longIDs: SegmentedArray<UInt8>
@@ -18,20 +21,31 @@ struct CustomerTable {
         self.seed = seed
         // A segment is a whole number of huge pages.
         rows = SegmentedArray(shift: 18)
+        activities = SegmentedArray(shift: 18)
+        aged = SegmentedArray(shift: 18)
         longIDs = SegmentedArray(shift: CustomerTable.longIDShift)
         index = HashIndex()
     }
 
-    var bytes: Int { rows.bytes + index.bytes + longIDs.bytes }
+    var bytes: Int { rows.bytes + activities.bytes + aged.bytes + index.bytes + longIDs.bytes }
 
     func deallocate() {
         rows.deallocate()
+        activities.deallocate()
+        aged.deallocate()
         longIDs.deallocate()
         index.deallocate()
     }
 
     @inline(__always)
     func row(_ ordinal: Int) -> UnsafeMutablePointer<CustomerRow> { rows.pointer(ordinal) }
+
+    /// Valid if his row's contents say so.
+    @inline(__always)
+    func activity(_ ordinal: Int) -> UnsafeMutablePointer<Activity> { activities.pointer(ordinal) }
+
+    @inline(__always)
+    func agedOrders(_ ordinal: Int) -> UnsafeMutablePointer<AgedOrders> { aged.pointer(ordinal) }
 
     @inline(__always)
     func hash(_ id: UnsafeRawBufferPointer) -> UInt64 { rfmd_hash64(id.baseAddress, id.count, seed) }
@@ -70,6 +84,8 @@ struct CustomerTable {
     mutating func reserve(_ customers: Int) {
         count = customers
         rows.grow(toHold: count)
+        activities.grow(toHold: count)
+        aged.grow(toHold: count)
     }
 
     mutating func place(_ id: UnsafeRawBufferPointer, hash: UInt64, at ordinal: Int) {
@@ -94,14 +110,12 @@ struct CustomerTable {
     @inline(__always)
     func prefetchSlot(_ hash: UInt64) { index.prefetch(hash) }
 
-    /// The row that seems to have this hash; it is on its way.
+    /// The customer who seems to have this hash; his row is on its way.
     @inline(__always)
-    func prefetchRow(_ hash: UInt64) -> UnsafeMutablePointer<CustomerRow>? {
+    func prefetchRow(_ hash: UInt64) -> Int? {
         guard let ordinal = index.find(hash, matches: { _ in true }) else { return nil }
-        let row = rows.pointer(ordinal)
-        rfmd_prefetch(row)
-        rfmd_prefetch(UnsafeRawPointer(row) + 64)
-        return row
+        rfmd_prefetch(rows.pointer(ordinal))
+        return ordinal
     }
 
     func withID<Result>(_ ordinal: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {

@@ -1,51 +1,33 @@
-// Every customer's next deadline, in a hierarchical timing wheel: O(1) to set and to fire, one link per customer.
+// Every customer's next deadline, in a hierarchical timing wheel: O(1) to set and to fire.
 import CMemory
 
 /// Eight levels of 64 slots cover 2^48 ms. A customer is filed under `row.queued`, which is never later than his `row.due`: a
 /// deadline that moves away leaves him where he is, and he is filed anew when that slot comes up. So an event seldom touches the
-/// wheel. Which slot a customer is in, and the order inside it, never show: who is due is a question of `row.due` alone.
+/// wheel. The customers of a slot are linked through their rows. Which slot a customer is in, and the order inside it, never show: who is due is a question of `row.due` alone.
 struct DeadlineWheel {
     private static let levels = 8
     private static let none = UInt32.max
     /// Of `previous`: the lower bits are a slot, of which this customer is the first.
     private static let isFirst: UInt32 = 0x8000_0000
 
-    private struct Link: BitwiseCopyable {
-        var next: UInt32
-        var previous: UInt32
-    }
-
-    private var links: SegmentedArray<Link>
     private let heads: UnsafeMutablePointer<UInt32>
     /// Bit s of word l: slot s of level l is not empty.
     private var occupied: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
-    /// Everything before this instant was collected; ms since `origin`.
+    /// Everything before this instant was collected; ms since `PackedInstant.origin`.
     private var now: Int64 = 0
-    /// Instants are counted from 1677, so that all that a record may name are positive.
-    private static let origin: Int64 = -(1 << 43)
     private(set) var due = OrdinalSet()
 
     init() {
-        links = SegmentedArray(shift: 18)
         heads = .allocate(capacity: DeadlineWheel.levels * 64)
         heads.initialize(repeating: DeadlineWheel.none, count: DeadlineWheel.levels * 64)
     }
 
-    var bytes: Int { links.bytes }
-
-    /// True for an instant that a customer can be filed under.
-    static func holds(_ instant: Int64) -> Bool { instant >= origin && instant < origin + 1 << Int64(6 * levels) }
-
     func deallocate() {
-        links.deallocate()
         heads.deallocate()
         due.deallocate()
     }
 
-    mutating func grow(toHold customers: Int) {
-        links.grow(toHold: customers)
-        due.grow(toHold: customers)
-    }
+    mutating func grow(toHold customers: Int) { due.grow(toHold: customers) }
 
     private func word(_ level: Int) -> UInt64 {
         withUnsafeBytes(of: occupied) { $0.load(fromByteOffset: level * 8, as: UInt64.self) }
@@ -57,28 +39,29 @@ struct DeadlineWheel {
 
     /// Files a customer who is not filed, by `row.due`.
     @inline(__always)
-    mutating func file(_ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>) { file(ordinal, row, dueUpTo: now) }
+    mutating func file(_ ordinal: Int, _ table: borrowing CustomerTable) { file(ordinal, table, dueUpTo: now) }
 
     /// `target`: who is due by then is filed as due at once, and not on the way down through the levels.
     @inline(__always)
-    private mutating func file(_ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, dueUpTo target: Int64) {
+    private mutating func file(_ ordinal: Int, _ table: borrowing CustomerTable, dueUpTo target: Int64) {
+        let row = table.row(ordinal)
         let instant = row.pointee.due
         if instant == CustomerRow.never {
             row.pointee.queued = CustomerRow.never
             return
         }
-        let at = instant - DeadlineWheel.origin
+        let at = instant - PackedInstant.origin
         if at <= target {
             row.pointee.queued = CustomerRow.isDue
             due.insert(ordinal)
             return
         }
-        precondition(DeadlineWheel.holds(instant), "a deadline lies beyond the wheel")
+        precondition(PackedInstant.holds(instant), "a deadline lies beyond the wheel")
         row.pointee.queued = instant
         let slot = DeadlineWheel.slot(of: at, from: now)
         let head = heads[slot]
-        links[ordinal] = Link(next: head, previous: DeadlineWheel.isFirst | UInt32(slot))
-        if head != DeadlineWheel.none { links.pointer(Int(head)).pointee.previous = UInt32(ordinal) }
+        (row.pointee.next, row.pointee.previous) = (head, DeadlineWheel.isFirst | UInt32(slot))
+        if head != DeadlineWheel.none { table.row(Int(head)).pointee.previous = UInt32(ordinal) }
         heads[slot] = UInt32(ordinal)
         setWord(slot >> 6, word(slot >> 6) | 1 << UInt64(slot & 63))
     }
@@ -90,19 +73,20 @@ struct DeadlineWheel {
     }
 
     /// Takes a customer out of the wheel and of the due.
-    mutating func remove(_ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>) {
+    mutating func remove(_ ordinal: Int, _ table: borrowing CustomerTable) {
+        let row = table.row(ordinal)
         switch row.pointee.queued {
         case CustomerRow.never: break
         case CustomerRow.isDue: due.remove(ordinal)
         default:
-            let link = links[ordinal]
-            if link.next != DeadlineWheel.none { links.pointer(Int(link.next)).pointee.previous = link.previous }
-            if link.previous & DeadlineWheel.isFirst != 0 {
-                let slot = Int(link.previous & ~DeadlineWheel.isFirst)
-                heads[slot] = link.next
-                if link.next == DeadlineWheel.none { setWord(slot >> 6, word(slot >> 6) & ~(1 << UInt64(slot & 63))) }
+            let (next, previous) = (row.pointee.next, row.pointee.previous)
+            if next != DeadlineWheel.none { table.row(Int(next)).pointee.previous = previous }
+            if previous & DeadlineWheel.isFirst != 0 {
+                let slot = Int(previous & ~DeadlineWheel.isFirst)
+                heads[slot] = next
+                if next == DeadlineWheel.none { setWord(slot >> 6, word(slot >> 6) & ~(1 << UInt64(slot & 63))) }
             } else {
-                links.pointer(Int(link.previous)).pointee.next = link.next
+                table.row(Int(previous)).pointee.next = next
             }
         }
         row.pointee.queued = CustomerRow.never
@@ -110,15 +94,16 @@ struct DeadlineWheel {
 
     /// After `row.due` changed: files anew only if it must come up earlier than it is filed.
     @inline(__always)
-    mutating func update(_ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>) {
+    mutating func update(_ ordinal: Int, _ table: borrowing CustomerTable) {
+        let row = table.row(ordinal)
         if row.pointee.queued != CustomerRow.isDue && row.pointee.queued <= row.pointee.due { return }
-        remove(ordinal, row)
-        file(ordinal, row)
+        remove(ordinal, table)
+        file(ordinal, table)
     }
 
     /// Moves every customer who is due at or before `instant` to `due`.
     mutating func collect(upTo instant: Int64, _ table: borrowing CustomerTable) {
-        let target = instant - DeadlineWheel.origin
+        let target = instant - PackedInstant.origin
         while now < target {
             guard let (level, slot) = nextSlot() else {
                 now = target
@@ -153,12 +138,9 @@ struct DeadlineWheel {
         setWord(slot >> 6, word(slot >> 6) & ~(1 << UInt64(slot & 63)))
         while next != DeadlineWheel.none {
             let ordinal = Int(next)
-            next = links[ordinal].next
-            if next != DeadlineWheel.none {
-                rfmd_prefetch(links.pointer(Int(next)))
-                rfmd_prefetch(table.row(Int(next)))
-            }
-            file(ordinal, table.row(ordinal), dueUpTo: target)
+            next = table.row(ordinal).pointee.next
+            if next != DeadlineWheel.none { rfmd_prefetch(table.row(Int(next))) }
+            file(ordinal, table, dueUpTo: target)
         }
     }
 }

@@ -12,18 +12,18 @@ extension Engine {
         if let known = table.find(input.customer, hash: hash) {
             ordinal = known
             let row = table.row(known)
-            if let refusal = refusal(input, row, at: instant) { return .refused(refusal) }
+            if let refusal = refusal(input, known, row, at: instant) { return .refused(refusal) }
             clock = instant
             preserve(ordinal)
             catchUpVersion(ordinal, row)
             while row.pointee.due <= instant { fireDeadline(ordinal, row) }
             if input.kind == .click && input.clickDeduplication == 0 && row.pointee.ignoresClicks {
                 // The most frequent event by far: there is nothing to decide, and his entries are not looked at.
-                addClick(input.occurredAt, row, at: instant)
+                addClick(input.occurredAt, ordinal, row, at: instant)
                 see(input.occurredAt, row)
                 return .accepted
             }
-            prune(row, at: instant)
+            prune(ordinal, row, at: instant)
         } else {
             if table.count >= limits.customers { return .refused(.customers) }
             if exceedsBudget(input, nil, at: instant) { return .refused(.bytes) }
@@ -36,15 +36,15 @@ extension Engine {
         let row = table.row(ordinal)
         let outcome: Outcome
         switch input.kind {
-        case .purchase: outcome = purchase(input, row, at: instant)
+        case .purchase: outcome = purchase(input, ordinal, row, at: instant)
         case .refund: outcome = refund(input, row, at: instant)
-        case .click: outcome = click(input, row, at: instant)
+        case .click: outcome = click(input, ordinal, row, at: instant)
         }
         if outcome != .duplicate {
             see(input.occurredAt, row)
             decide(ordinal, row, at: instant, cause: .event, mute: input.mute, event: input.event)
         }
-        wheel.update(ordinal, row)
+        wheel.update(ordinal, table)
         return outcome
     }
 
@@ -59,7 +59,6 @@ extension Engine {
         row.pointee.queued = CustomerRow.never
         row.pointee.firstSeen = input.occurredAt
         row.pointee.lastEvent = input.occurredAt
-        row.pointee.activity0 = -1
         let none = CustomerRow.noRung
         row.pointee.rungs = (none, none, none, none)
         row.pointee.version = UInt8(truncatingIfNeeded: versionNumber)
@@ -67,17 +66,20 @@ extension Engine {
 
     /// A refusal leaves no trace, not even a moved clock; so it is found before anything is touched.
     @inline(__always)
-    private func refusal(_ input: EngineInput, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64)
-        -> Outcome.Refusal?
-    {
+    private func refusal(
+        _ input: EngineInput, _ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64
+    ) -> Outcome.Refusal? {
         if Int(row.pointee.entryCount) + 2 > Limits.entriesPerCustomer
             && survivors(row, at: instant) + 2 > Limits.entriesPerCustomer
         {
             return .entries
         }
-        if row.pointee.agedCount >= Limits.agedOrders { return .entries }
-        // What is inside the longest window is bounded by entries times the largest amount.
-        if row.pointee.agedNet > Limits.spendMinorUnits { return .spend }
+        if row.pointee.contents.contains(.aged) {
+            let aged = table.agedOrders(ordinal).pointee
+            if aged.count >= Limits.agedOrders { return .entries }
+            // What is inside the longest window is bounded by entries times the largest amount.
+            if aged.net > Limits.spendMinorUnits { return .spend }
+        }
         return exceedsBudget(input, row, at: instant) ? .bytes : nil
     }
 
@@ -119,7 +121,7 @@ extension Engine {
     func find(_ kind: Entry.Kind, _ key: UInt64, _ row: UnsafeMutablePointer<CustomerRow>)
         -> UnsafeMutablePointer<Entry>?
     {
-        if row.pointee.entryKinds & kind.bit == 0 { return nil }
+        if !row.pointee.contents.contains(kind.content) { return nil }
         let count = Int(row.pointee.entryCount)
         let entries = store.pointer(row.pointee.entries)
         if let summary = store.summary(of: row) {
@@ -140,7 +142,7 @@ extension Engine {
         }
         store.pointer(row.pointee.entries)[count] = entry
         row.pointee.entryCount += 1
-        row.pointee.entryKinds |= entry.kind.bit
+        row.pointee.contents.insert(entry.kind.content)
         store.summary(of: row)?.add(entry, at: count, windows: rules.constants.windows)
         if count & (count - 1) == 0 { size += StateSize.place * max(1, count) }
     }
@@ -157,7 +159,7 @@ extension Engine {
         if last & (last - 1) == 0 { size -= StateSize.place * max(1, last) }
         if last == 0 {
             store.release(row.pointee.entries, order: Int(row.pointee.entryOrder))
-            row.pointee.entryKinds = 0
+            row.pointee.contents.subtract(.entries)
         } else if last * 4 <= 1 << Int(row.pointee.entryOrder) {
             moveEntries(row, toOrder: Int(row.pointee.entryOrder) - 1)
         }
@@ -219,11 +221,12 @@ extension Engine {
         rules.constants.zone.day(of: time) > leftDay(at: instant)
     }
 
-    private func purchase(_ input: EngineInput, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Outcome
-    {
+    private func purchase(
+        _ input: EngineInput, _ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64
+    ) -> Outcome {
         let amount = input.amount ?? 0
         guard isInside(input.occurredAt, at: instant) else {
-            age(row, time: input.occurredAt, net: amount)
+            age(ordinal, row, time: input.occurredAt, net: amount)
             return .accepted
         }
         let orderKey = orderKey(input)
@@ -278,7 +281,9 @@ extension Engine {
         return .unmatchedRefund
     }
 
-    private func click(_ input: EngineInput, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Outcome {
+    private func click(
+        _ input: EngineInput, _ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64
+    ) -> Outcome {
         if input.clickDeduplication > 0 {
             let eventKey = eventKey(input)
             if let earlier = find(.click, eventKey, row) {
@@ -289,26 +294,30 @@ extension Engine {
                 append(entry(.click, key: eventKey, time: instant, value: input.clickDeduplication), row)
             }
         }
-        addClick(input.occurredAt, row, at: instant)
+        addClick(input.occurredAt, ordinal, row, at: instant)
         return .accepted
     }
 
     /// activity(h), carried on from click to click: both sums are kept as of the latest click.
     @inline(__always)
-    private func addClick(_ occurredAt: Int64, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) {
+    private func addClick(
+        _ occurredAt: Int64, _ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64
+    ) {
         let happened = min(occurredAt, instant)
         let constants = rules.constants
-        if row.pointee.activity0 < 0 {
-            (row.pointee.activity0, row.pointee.activity1, row.pointee.activityAt) = (1, 1, happened)
-        } else if happened >= row.pointee.activityAt {
-            let age = Double(happened - row.pointee.activityAt)
-            row.pointee.activity0 = row.pointee.activity0 * Exponential.exp2(-age / constants.halfLife0) + 1
-            row.pointee.activity1 = row.pointee.activity1 * Exponential.exp2(-age / constants.halfLife1) + 1
-            row.pointee.activityAt = happened
+        let activity = table.activity(ordinal)
+        if !row.pointee.contents.contains(.activity) {
+            row.pointee.contents.insert(.activity)
+            activity.pointee = Activity(sum0: 1, sum1: 1, at: happened)
+        } else if happened >= activity.pointee.at {
+            let age = Double(happened - activity.pointee.at)
+            activity.pointee.sum0 = activity.pointee.sum0 * Exponential.exp2(-age / constants.halfLife0) + 1
+            activity.pointee.sum1 = activity.pointee.sum1 * Exponential.exp2(-age / constants.halfLife1) + 1
+            activity.pointee.at = happened
         } else {
-            let age = Double(row.pointee.activityAt - happened)
-            row.pointee.activity0 += Exponential.exp2(-age / constants.halfLife0)
-            row.pointee.activity1 += Exponential.exp2(-age / constants.halfLife1)
+            let age = Double(activity.pointee.at - happened)
+            activity.pointee.sum0 += Exponential.exp2(-age / constants.halfLife0)
+            activity.pointee.sum1 += Exponential.exp2(-age / constants.halfLife1)
         }
     }
 
@@ -321,15 +330,20 @@ extension Engine {
     }
 
     /// An order that is outside the longest window: only its number, net, first and last time are kept.
-    private func age(_ row: UnsafeMutablePointer<CustomerRow>, time: Int64, net: Int64) {
-        row.pointee.agedFirst = row.pointee.agedCount == 0 ? time : min(row.pointee.agedFirst, time)
-        row.pointee.agedLast = row.pointee.agedCount == 0 ? time : max(row.pointee.agedLast, time)
-        row.pointee.agedCount += 1
-        row.pointee.agedNet += net
+    private func age(_ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, time: Int64, net: Int64) {
+        let aged = table.agedOrders(ordinal)
+        if !row.pointee.contents.contains(.aged) {
+            row.pointee.contents.insert(.aged)
+            aged.pointee = AgedOrders(net: 0, first: time, last: time, count: 0)
+        }
+        aged.pointee.first = min(aged.pointee.first, time)
+        aged.pointee.last = max(aged.pointee.last, time)
+        aged.pointee.count += 1
+        aged.pointee.net += net
     }
 
     /// Drops what has left the longest window at `instant`, and what is of no use any more.
-    func prune(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) {
+    func prune(_ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) {
         if row.pointee.entryCount == 0 { return }
         let left = leftDay(at: instant)
         // A day in the zone is at most one away from the day in UTC: what is later than this has not left, whatever its zone.
@@ -350,7 +364,7 @@ extension Engine {
             switch entry.kind {
             case .order:
                 goes = entry.day <= left
-                if goes && !entry.isWhollyRefunded { age(row, time: entry.time, net: entry.net) }
+                if goes && !entry.isWhollyRefunded { age(ordinal, row, time: entry.time, net: entry.net) }
             case .pendingRefund: goes = entry.day <= left
             case .click: goes = instant - entry.time >= entry.value
             case .seen:

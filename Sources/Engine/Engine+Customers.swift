@@ -13,7 +13,7 @@ extension Engine {
     /// One customer at the shard's clock. Nothing is changed.
     package func withCustomer<Result>(_ ordinal: Int, _ body: (CustomerView) -> Result) -> Result {
         let row = table.row(ordinal)
-        let features = features(row, at: clock ?? 0)
+        let features = features(ordinal, row, at: clock ?? 0)
         let rungs = rules.ladders.indices.map { ladder in
             let rung = Int(row.pointee.rung(ladder))
             let rungs = rules.ladders[ladder].source.rungs

@@ -8,8 +8,8 @@ extension Engine {
         _ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64, cause: Cause, mute: Mute,
         event: UnsafeRawBufferPointer?
     ) {
-        if cause != .event { prune(row, at: instant) }
-        let features = features(row, at: instant)
+        if cause != .event { prune(ordinal, row, at: instant) }
+        let features = features(ordinal, row, at: instant)
         let decision = Decision(
             ordinal: ordinal, instant: instant, cause: cause, mute: mute, event: event,
             recency: features.ordersTotal == 0 ? -1 : Int32(truncatingIfNeeded: features.recency))
@@ -111,7 +111,7 @@ extension Engine {
     }
 
     /// Everything that rules may ask about, at `instant`; valid until the next call.
-    func features(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Features {
+    func features(_ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64) -> Features {
         let today = day(at: instant)
         var features = Features(
             instant: instant, day: today.day, dayEnds: today.ends, dayGoesBack: today.goesBack, windows: windowValues,
@@ -122,25 +122,30 @@ extension Engine {
             windowValues[window] = WindowValues(lastDayOutside: today.day - Int64(windows[window]))
         }
         let orders = orderSums(row, today.day)
-        features.ordersTotal = Int64(row.pointee.agedCount) + orders.count
-        features.spendTotal = row.pointee.agedNet + orders.spend
-        let hasAged = row.pointee.agedCount > 0
+        (features.ordersTotal, features.spendTotal) = (orders.count, orders.spend)
         if orders.count > 0 {
-            features.firstOrder = hasAged ? min(row.pointee.agedFirst, orders.first) : orders.first
-        } else {
-            features.firstOrder = row.pointee.agedFirst
+            (features.firstOrder, features.lastOrder) = (orders.first, orders.last)
+            features.lastOrderDay = orders.lastDay
         }
-        if orders.count > 0 && (!hasAged || orders.last >= row.pointee.agedLast) {
-            (features.lastOrder, features.lastOrderDay) = (orders.last, orders.lastDay)
-        } else if hasAged {
-            features.lastOrder = row.pointee.agedLast
-            features.lastOrderDay = constants.zone.day(of: features.lastOrder)
-        }
+        if row.pointee.contents.contains(.aged) { add(table.agedOrders(ordinal).pointee, to: &features) }
         features.lastEvent = row.pointee.lastEvent
-        features.activity0 = row.pointee.activity0
-        features.activity1 = row.pointee.activity1
-        features.activityAt = row.pointee.activityAt
+        if row.pointee.contents.contains(.activity) {
+            let activity = table.activity(ordinal).pointee
+            (features.activity0, features.activity1) = (activity.sum0, activity.sum1)
+            features.activityAt = activity.at
+        }
         return features
+    }
+
+    private func add(_ aged: AgedOrders, to features: inout Features) {
+        let hasOthers = features.ordersTotal > 0
+        features.ordersTotal += Int64(aged.count)
+        features.spendTotal += aged.net
+        features.firstOrder = hasOthers ? min(aged.first, features.firstOrder) : aged.first
+        if !hasOthers || features.lastOrder < aged.last {
+            features.lastOrder = aged.last
+            features.lastOrderDay = rules.constants.zone.day(of: aged.last)
+        }
     }
 
     /// Of the orders inside the longest window; `windowValues` get theirs. Their `lastDayOutside` are set.

@@ -6,19 +6,20 @@ struct Lookahead {
     /// A power of two, not less than the way is long.
     private static let size = 32
     private let hashes: UnsafeMutablePointer<UInt64>
-    private let rows: UnsafeMutablePointer<UnsafeMutablePointer<CustomerRow>?>
+    /// His ordinal, or -1.
+    private let ordinals: UnsafeMutablePointer<Int>
     private var count = 0
 
     init() {
         hashes = .allocate(capacity: Lookahead.size)
         hashes.initialize(repeating: 0, count: Lookahead.size)
-        rows = .allocate(capacity: Lookahead.size)
-        rows.initialize(repeating: nil, count: Lookahead.size)
+        ordinals = .allocate(capacity: Lookahead.size)
+        ordinals.initialize(repeating: -1, count: Lookahead.size)
     }
 
     func deallocate() {
         hashes.deallocate()
-        rows.deallocate()
+        ordinals.deallocate()
     }
 
     @inline(__always)
@@ -32,12 +33,10 @@ struct Lookahead {
     func hash(_ back: Int) -> UInt64 { hashes[(count &- back) & (Lookahead.size - 1)] }
 
     @inline(__always)
-    func row(_ back: Int) -> UnsafeMutablePointer<CustomerRow>? { rows[(count &- back) & (Lookahead.size - 1)] }
+    func ordinal(_ back: Int) -> Int { ordinals[(count &- back) & (Lookahead.size - 1)] }
 
     @inline(__always)
-    func setRow(_ back: Int, _ row: UnsafeMutablePointer<CustomerRow>?) {
-        rows[(count &- back) & (Lookahead.size - 1)] = row
-    }
+    func setOrdinal(_ back: Int, _ ordinal: Int) { ordinals[(count &- back) & (Lookahead.size - 1)] = ordinal }
 }
 
 extension Engine {
@@ -54,8 +53,12 @@ extension Engine {
         let hash = table.hash(customer)
         table.prefetchSlot(hash)
         ahead.push(hash)
-        ahead.setRow(Engine.steps.row, table.prefetchRow(ahead.hash(Engine.steps.row)))
-        guard let row = ahead.row(Engine.steps.entries), row.pointee.entryCount > 0 else { return }
+        ahead.setOrdinal(Engine.steps.row, table.prefetchRow(ahead.hash(Engine.steps.row)) ?? -1)
+        let ordinal = ahead.ordinal(Engine.steps.entries)
+        if ordinal < 0 { return }
+        let row = table.row(ordinal)
+        if row.pointee.contents.contains(.activity) { rfmd_prefetch(table.activity(ordinal)) }
+        if row.pointee.entryCount == 0 { return }
         let count = Int(row.pointee.entryCount)
         let entries = store.pointer(row.pointee.entries)
         if let summary = store.summary(of: row) {

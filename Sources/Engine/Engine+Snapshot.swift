@@ -93,13 +93,13 @@ extension Engine {
         snapshot?.copied.insert(ordinal)
     }
 
-    /// Ordinal (4), length of the id (1), id, image, number of entries (2), entries.
+    /// As `EncodedCustomer` reads it.
     private func encode(_ ordinal: Int, into buffer: ByteBuffer) {
         let row = table.row(ordinal)
         buffer.append(UInt32(ordinal))
         buffer.append(row.pointee.idLength)
         table.withID(ordinal) { buffer.append(contentsOf: $0) }
-        var image = CustomerImage(row.pointee)
+        var image = CustomerImage(ordinal, table)
         withUnsafeBytes(of: &image) { buffer.append(contentsOf: $0) }
         buffer.append(row.pointee.entryCount)
         buffer.append(contentsOf: UnsafeRawBufferPointer(store.entries(of: row)))
@@ -213,12 +213,13 @@ extension Engine {
         guard table.find(customer.id, hash: customer.hash) == nil else {
             throw DamagedState(reason: "two customers have one id")
         }
-        guard isPossible(customer.image, ordinal: ordinal, entries: customer.entries) else {
+        let image = customer.image
+        guard isPossible(image, ordinal: ordinal, entries: customer.entries) else {
             throw DamagedState(reason: "customer \(ordinal) is not as an engine leaves one")
         }
         table.place(customer.id, hash: customer.hash, at: ordinal)
         let row = table.row(ordinal)
-        customer.image.restore(row)
+        image.restore(ordinal, table)
         if customer.entryCount > 0 {
             let order = EntryStore.order(for: customer.entryCount)
             row.pointee.entries = store.allocate(order: order)
@@ -231,7 +232,7 @@ extension Engine {
             StateSize.customer(idLength: customer.id.count) + StateSize.place
             * StateSize.places(for: customer.entryCount)
         row.pointee.queued = CustomerRow.never
-        wheel.file(ordinal, row)
+        wheel.file(ordinal, table)
     }
 
     /// Ends a restore: the state must be whole.

@@ -7,11 +7,14 @@ extension Engine {
     /// True if an engine with these rules, in the middle of this sweep if there is one, can hold such a customer.
     func isPossible(_ image: CustomerImage, ordinal: Int, entries: UnsafeRawBufferPointer) -> Bool {
         guard let decisions = decisions(of: image.version, ordinal), image.ignoresClicks <= 1 else { return false }
-        guard image.due == CustomerRow.never || DeadlineWheel.holds(image.due), Engine.isTime(image.firstSeen),
+        guard image.due == CustomerRow.never || PackedInstant.holds(image.due), Engine.isTime(image.firstSeen),
             Engine.isTime(image.lastEvent), Engine.isTime(image.agedFirst), Engine.isTime(image.agedLast),
             Engine.isTime(image.activityAt), image.agedNet >= 0,
             image.agedCount <= Limits.agedOrders + UInt32(Limits.entriesPerCustomer),
-            image.activity0 == -1 || Engine.isActivity(image.activity0), Engine.isActivity(image.activity1)
+            image.activity0 == -1 || Engine.isActivity(image.activity0), Engine.isActivity(image.activity1),
+            // One state has one form: of what he does not have all is as it began.
+            image.agedCount > 0 || image.agedNet == 0 && image.agedFirst == 0 && image.agedLast == 0,
+            image.activity0 >= 0 || image.activity1 == 0 && image.activityAt == 0
         else { return false }
         let ladders = decisions.ladders
         func holds(_ ladder: Int, _ rung: UInt8) -> Bool {
@@ -46,7 +49,7 @@ extension Engine {
         while offset < bytes.count {
             defer { offset += MemoryLayout<Entry>.stride }
             let entry = bytes.loadUnaligned(fromByteOffset: offset, as: Entry.self)
-            guard entry.isValid, DeadlineWheel.holds(entry.time) else { return false }
+            guard entry.isValid, PackedInstant.holds(entry.time) else { return false }
             switch entry.kind {
             case .order, .pendingRefund: sum += Int128(entry.value.magnitude)
             case .seen, .click, .warning: break

@@ -45,7 +45,7 @@ extension Engine {
             if row.pointee.version != UInt8(truncatingIfNeeded: versionNumber) {
                 preserve(sweep.cursor)
                 catchUpVersion(sweep.cursor, row)
-                wheel.update(sweep.cursor, row)
+                wheel.update(sweep.cursor, table)
                 budget -= 1
             }
             sweep.cursor += 1
@@ -114,7 +114,7 @@ extension Engine {
             if entry.flags.contains(.open), !entry.flags.contains(.muted), mute == .none,
                 let old = sweep.oldRules.warnings.firstIndex(where: { $0.key == entry.key })
             {
-                let features = features(row, at: sweep.clock)
+                let features = features(ordinal, row, at: sweep.clock)
                 let decision = Decision(
                     ordinal: ordinal, instant: sweep.clock, cause: .version, mute: mute, event: nil,
                     recency: features.ordersTotal == 0 ? -1 : Int32(truncatingIfNeeded: features.recency))

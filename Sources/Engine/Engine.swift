@@ -106,7 +106,7 @@ package final class Engine {
     package var customerCount: Int { table.count }
 
     /// Bytes of state taken from the system.
-    package var stateBytes: Int { table.bytes + store.bytes + wheel.bytes }
+    package var stateBytes: Int { table.bytes + store.bytes }
 
     /// True if no deadline due at or before the clock and no customer of a new version is left to decide.
     package var isSettled: Bool {
@@ -158,7 +158,7 @@ package final class Engine {
                 fireDeadline(ordinal, row)
                 budget -= 1
             }
-            wheel.update(ordinal, row)
+            wheel.update(ordinal, table)
             if budget == 0 { fireCursor = row.pointee.due <= clock ? ordinal : ordinal + 1 }
         }
         // A round that came to its end begins anew at the first customer: the cursor matters only inside a flood.

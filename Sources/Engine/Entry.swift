@@ -15,8 +15,8 @@ struct Entry: BitwiseCopyable {
         /// key: the warning. time: of the last raise.
         case warning
 
-        /// In `CustomerRow.entryKinds`.
-        @inline(__always) var bit: UInt8 { 1 << rawValue }
+        /// In `CustomerRow.contents`.
+        @inline(__always) var content: CustomerRow.Contents { CustomerRow.Contents(rawValue: 1 << rawValue) }
     }
 
     struct Flags: OptionSet {
@@ -51,7 +51,7 @@ struct Entry: BitwiseCopyable {
     @inline(__always) var time: Int64 { timeAndFlags >> 16 }
 
     /// True for a clock whose days, and those of its longest window, an entry can have: from before 1900 to after 4000.
-    static func holds(_ clock: Int64) -> Bool { DeadlineWheel.holds(clock) && clock < 1 << 46 }
+    static func holds(_ clock: Int64) -> Bool { PackedInstant.holds(clock) && clock < 1 << 46 }
 
     /// In the zone. By a division of what is not negative by a literal, for this runs for every order at every event.
     @inline(__always)

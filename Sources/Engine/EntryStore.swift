@@ -60,9 +60,9 @@ struct EntryStore {
     /// Notes what all entries of a customer are, after they were moved here.
     func noteEntries(of row: UnsafeMutablePointer<CustomerRow>) {
         let summary = summary(of: row)
-        row.pointee.entryKinds = 0
+        row.pointee.contents.subtract(.entries)
         for (place, entry) in entries(of: row).enumerated() {
-            row.pointee.entryKinds |= entry.kind.bit
+            row.pointee.contents.insert(entry.kind.content)
             summary?.setTag(place, key: entry.key)
         }
     }

@@ -76,9 +76,11 @@ import Testing
 
     @Test func spendOverTheLimitIsRefused() throws {
         let engine = try StateTests.engine()
-        StateTests.purchase("o1", at: 1_770_000_000_000).apply(to: engine)
-        engine.table.row(0).pointee.agedNet = Limits.spendMinorUnits + 1
-        #expect(StateTests.purchase("o2", at: 1_770_000_000_001).apply(to: engine) == .refused(.spend))
+        let now: Int64 = 1_770_000_000_000
+        StateTests.purchase("o1", at: now).apply(to: engine)
+        StateTests.purchase("o2", at: now - 400 * StateTests.day).apply(to: engine, at: now)
+        engine.table.agedOrders(0).pointee.net = Limits.spendMinorUnits + 1
+        #expect(StateTests.purchase("o3", at: now + 1).apply(to: engine) == .refused(.spend))
     }
 
     @Test func agedOrdersOverTheLimitAreRefused() throws {
@@ -86,9 +88,10 @@ import Testing
         let now: Int64 = 1_770_000_000_000
         StateTests.purchase("o1", at: now).apply(to: engine)
         let old = StateTests.purchase("o2", at: now - 400 * StateTests.day)
-        engine.table.row(0).pointee.agedCount = Limits.agedOrders - 1
         #expect(old.apply(to: engine, at: now) == .accepted)
-        #expect(engine.table.row(0).pointee.agedCount == Limits.agedOrders)
+        engine.table.agedOrders(0).pointee.count = Limits.agedOrders - 1
+        #expect(old.apply(to: engine, at: now) == .accepted)
+        #expect(engine.table.agedOrders(0).pointee.count == Limits.agedOrders)
         let before = engine.stateDigest()
         #expect(old.apply(to: engine, at: now + 1) == .refused(.entries))
         #expect(engine.stateDigest() == before)
@@ -201,6 +204,24 @@ import Testing
         }
     }
 
+    @Test func rowIsOneCacheLine() {
+        #expect(MemoryLayout<CustomerRow>.stride == 64)
+    }
+
+    @Test func packedInstantsKeepWhatTheyAreGiven() {
+        let origin = PackedInstant.origin
+        for instant in [origin + 1, Limits.earliestTime, -1, 0, 1, Limits.latestTime, origin + 1 << 48 - 2] {
+            #expect(PackedInstant.holds(instant))
+            #expect(PackedInstant(instant).instant == instant)
+            #expect(PackedInstant(deadline: instant).deadline == instant)
+        }
+        for mark in [CustomerRow.never, CustomerRow.isDue] {
+            #expect(PackedInstant(deadline: mark).deadline == mark)
+        }
+        #expect(!PackedInstant.holds(origin))
+        #expect(!PackedInstant.holds(origin + 1 << 48 - 1))
+    }
+
     /// The wheel against a list: after each move of the clock exactly those are due that the list says.
     @Test(arguments: 0..<4)
     func wheelAgreesWithAList(seed: Int) {
@@ -226,7 +247,7 @@ import Testing
             row.pointee.due =
                 random.one(in: 9)
                 ? CustomerRow.never : clock + 1 + (random.int64(0...Int64.max) >> random.int64(16...62))
-            wheel.update(ordinal, row)
+            wheel.update(ordinal, table)
             guard random.one(in: 2) else { continue }
             clock += random.pick([0, 1, 63, 64, 4_096, 86_400_000, random.int64(0...1 << 40)])
             wheel.collect(upTo: clock, table)
@@ -241,7 +262,7 @@ import Testing
             for one in found {
                 let row = table.row(one)
                 row.pointee.due = random.one(in: 3) ? CustomerRow.never : clock + random.int64(1...1 << 36)
-                wheel.update(one, row)
+                wheel.update(one, table)
             }
         }
     }
