@@ -117,6 +117,10 @@ def rfmd_measurement(measure):
             super().__init__(options)
             self.group, self.arguments = self.target, []
             self.configuration = os.path.join(self.work, "rfmd.yaml")
+            self.configure()
+
+        def configure(self, snapshots=""):
+            options = self.options
             names = ["warnings", "dead_letters", "journal", "versions"] + (["lifecycle"] if options.rules == "all" else [])
             outputs = ", ".join([f"tier: {self.target}"] + [f"{name}: {self.target}.{name}" for name in names])
             with open(self.configuration, "w") as file:
@@ -125,10 +129,19 @@ kafka: {{ bootstrap: "{options.bootstrap}", group: {self.group}, properties: {{ 
 inputs: [ {{ topic: {self.source}, fields: {{ occurred_at: {{ at: /occurred_at, unit: ms }} }} }} ]
 money: {{ currency: CNY }}
 outputs: {{ topics: {{ {outputs} }} }}
-snapshots: {{ folder: {self.state}, every: {SNAPSHOT_SECONDS}s }}
+snapshots: {{ folder: {self.state}{snapshots} }}
 workers: {options.workers}
 emit_from: earliest
 """ + ("" if options.rules == "all" else TIERS))
+
+        def load(self):
+            job = super().load()
+            if self.options.restarts:
+                # The load is measured with what is the default, minutes between snapshots. For the restarts there has to be one.
+                job.terminate()
+                self.configure(f", every: {SNAPSHOT_SECONDS}s")
+                job = measure.Job(self)
+            return job
 
         def topics(self, *arguments):
             # rfmd makes its output topics itself.

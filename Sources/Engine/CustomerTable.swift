@@ -6,7 +6,7 @@ import Model
 /// A customer's ordinal is the order of his first appearance: it is part of the state, and never changes.
 struct CustomerTable {
     private(set) var count = 0
-    private var rows: SegmentedArray<CustomerRow>
+    private(set) var rows: SegmentedArray<CustomerRow>
     // By ordinal too; they take no memory where nobody has any.
     private var activities: SegmentedArray<Activity>
     private var aged: SegmentedArray<AgedOrders>
@@ -52,6 +52,14 @@ struct CustomerTable {
 
     @inline(__always)
     private func words(_ id: UnsafeRawBufferPointer) -> (UInt64, UInt64) {
+        if id.count >= 8 {
+            // The last eight bytes, less those that are in the first word already.
+            let last = UInt64(littleEndian: id.loadUnaligned(fromByteOffset: id.count - 8, as: UInt64.self))
+            return (
+                id.loadUnaligned(as: UInt64.self),
+                id.count == 8 ? 0 : UInt64(littleEndian: last &>> UInt64(8 * (16 - id.count)))
+            )
+        }
         var words: (UInt64, UInt64) = (0, 0)
         withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: id) }
         return words

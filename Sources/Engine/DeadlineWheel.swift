@@ -39,12 +39,12 @@ struct DeadlineWheel {
 
     /// Files a customer who is not filed, by `row.due`.
     @inline(__always)
-    mutating func file(_ ordinal: Int, _ table: borrowing CustomerTable) { file(ordinal, table, dueUpTo: now) }
+    mutating func file(_ ordinal: Int, _ rows: SegmentedArray<CustomerRow>) { file(ordinal, rows, dueUpTo: now) }
 
     /// `target`: who is due by then is filed as due at once, and not on the way down through the levels.
     @inline(__always)
-    private mutating func file(_ ordinal: Int, _ table: borrowing CustomerTable, dueUpTo target: Int64) {
-        let row = table.row(ordinal)
+    private mutating func file(_ ordinal: Int, _ rows: SegmentedArray<CustomerRow>, dueUpTo target: Int64) {
+        let row = rows.pointer(ordinal)
         let instant = row.pointee.due
         if instant == CustomerRow.never {
             row.pointee.queued = CustomerRow.never
@@ -61,7 +61,7 @@ struct DeadlineWheel {
         let slot = DeadlineWheel.slot(of: at, from: now)
         let head = heads[slot]
         (row.pointee.next, row.pointee.previous) = (head, DeadlineWheel.isFirst | UInt32(slot))
-        if head != DeadlineWheel.none { table.row(Int(head)).pointee.previous = UInt32(ordinal) }
+        if head != DeadlineWheel.none { rows.pointer(Int(head)).pointee.previous = UInt32(ordinal) }
         heads[slot] = UInt32(ordinal)
         setWord(slot >> 6, word(slot >> 6) | 1 << UInt64(slot & 63))
     }
@@ -73,20 +73,20 @@ struct DeadlineWheel {
     }
 
     /// Takes a customer out of the wheel and of the due.
-    mutating func remove(_ ordinal: Int, _ table: borrowing CustomerTable) {
-        let row = table.row(ordinal)
+    mutating func remove(_ ordinal: Int, _ rows: SegmentedArray<CustomerRow>) {
+        let row = rows.pointer(ordinal)
         switch row.pointee.queued {
         case CustomerRow.never: break
         case CustomerRow.isDue: due.remove(ordinal)
         default:
             let (next, previous) = (row.pointee.next, row.pointee.previous)
-            if next != DeadlineWheel.none { table.row(Int(next)).pointee.previous = previous }
+            if next != DeadlineWheel.none { rows.pointer(Int(next)).pointee.previous = previous }
             if previous & DeadlineWheel.isFirst != 0 {
                 let slot = Int(previous & ~DeadlineWheel.isFirst)
                 heads[slot] = next
                 if next == DeadlineWheel.none { setWord(slot >> 6, word(slot >> 6) & ~(1 << UInt64(slot & 63))) }
             } else {
-                table.row(Int(previous)).pointee.next = next
+                rows.pointer(Int(previous)).pointee.next = next
             }
         }
         row.pointee.queued = CustomerRow.never
@@ -94,15 +94,15 @@ struct DeadlineWheel {
 
     /// After `row.due` changed: files anew only if it must come up earlier than it is filed.
     @inline(__always)
-    mutating func update(_ ordinal: Int, _ table: borrowing CustomerTable) {
-        let row = table.row(ordinal)
+    mutating func update(_ ordinal: Int, _ rows: SegmentedArray<CustomerRow>) {
+        let row = rows.pointer(ordinal)
         if row.pointee.queued != CustomerRow.isDue && row.pointee.queued <= row.pointee.due { return }
-        remove(ordinal, table)
-        file(ordinal, table)
+        remove(ordinal, rows)
+        file(ordinal, rows)
     }
 
     /// Moves every customer who is due at or before `instant` to `due`.
-    mutating func collect(upTo instant: Int64, _ table: borrowing CustomerTable) {
+    mutating func collect(upTo instant: Int64, _ rows: SegmentedArray<CustomerRow>) {
         let target = instant - PackedInstant.origin
         while now < target {
             guard let (level, slot) = nextSlot() else {
@@ -117,7 +117,7 @@ struct DeadlineWheel {
                 return
             }
             now = max(now, begins)
-            take(level << 6 | slot, table, dueUpTo: target)
+            take(level << 6 | slot, rows, dueUpTo: target)
         }
     }
 
@@ -132,15 +132,15 @@ struct DeadlineWheel {
         return nil
     }
 
-    private mutating func take(_ slot: Int, _ table: borrowing CustomerTable, dueUpTo target: Int64) {
+    private mutating func take(_ slot: Int, _ rows: SegmentedArray<CustomerRow>, dueUpTo target: Int64) {
         var next = heads[slot]
         heads[slot] = DeadlineWheel.none
         setWord(slot >> 6, word(slot >> 6) & ~(1 << UInt64(slot & 63)))
         while next != DeadlineWheel.none {
             let ordinal = Int(next)
-            next = table.row(ordinal).pointee.next
-            if next != DeadlineWheel.none { rfmd_prefetch(table.row(Int(next))) }
-            file(ordinal, table, dueUpTo: target)
+            next = rows.pointer(ordinal).pointee.next
+            if next != DeadlineWheel.none { rfmd_prefetch(rows.pointer(Int(next))) }
+            file(ordinal, rows, dueUpTo: target)
         }
     }
 }

@@ -44,7 +44,7 @@ extension Engine {
             see(input.occurredAt, row)
             decide(ordinal, row, at: instant, cause: .event, mute: input.mute, event: input.event)
         }
-        wheel.update(ordinal, table)
+        wheel.update(ordinal, table.rows)
         return outcome
     }
 

@@ -58,7 +58,8 @@ extension Engine {
         if ordinal < 0 { return }
         let row = table.row(ordinal)
         if row.pointee.contents.contains(.activity) { rfmd_prefetch(table.activity(ordinal)) }
-        if row.pointee.entryCount == 0 { return }
+        // Most events are clicks, and of him they need no entries.
+        if row.pointee.entryCount == 0 || row.pointee.ignoresClicks { return }
         let count = Int(row.pointee.entryCount)
         let entries = store.pointer(row.pointee.entries)
         if let summary = store.summary(of: row) {

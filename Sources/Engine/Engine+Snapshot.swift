@@ -42,6 +42,7 @@ extension Engine {
         var cursor = SnapshotCursor(count: table.count)
         cursor.copied.grow(toHold: table.count + 1)
         snapshot = cursor
+        snapshotEnd = cursor.count
         buffer.append(clock == nil ? UInt8(0) : 1)
         buffer.append(clock ?? 0)
         buffer.append(UInt32(fireCursor))
@@ -75,16 +76,17 @@ extension Engine {
     package func endSnapshot() {
         snapshot?.copied.deallocate()
         snapshot = nil
+        snapshotEnd = 0
     }
 
     /// Copies a customer who is about to change and whose turn has not come.
     @inline(__always)
     func preserve(_ ordinal: Int) {
-        if snapshot != nil { copyBeforeChange(ordinal) }
+        if ordinal < snapshotEnd { copyBeforeChange(ordinal) }
     }
 
     private func copyBeforeChange(_ ordinal: Int) {
-        guard let cursor = snapshot, ordinal < cursor.count, ordinal >= cursor.next, !cursor.copied.contains(ordinal),
+        guard let cursor = snapshot, ordinal >= cursor.next, !cursor.copied.contains(ordinal),
             let held = snapshot?.heldBuffer()
         else { return }
         let before = held.count
@@ -232,7 +234,7 @@ extension Engine {
             StateSize.customer(idLength: customer.id.count) + StateSize.place
             * StateSize.places(for: customer.entryCount)
         row.pointee.queued = CustomerRow.never
-        wheel.file(ordinal, table)
+        wheel.file(ordinal, table.rows)
     }
 
     /// Ends a restore: the state must be whole.

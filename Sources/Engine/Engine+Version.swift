@@ -45,7 +45,7 @@ extension Engine {
             if row.pointee.version != UInt8(truncatingIfNeeded: versionNumber) {
                 preserve(sweep.cursor)
                 catchUpVersion(sweep.cursor, row)
-                wheel.update(sweep.cursor, table)
+                wheel.update(sweep.cursor, table.rows)
                 budget -= 1
             }
             sweep.cursor += 1

@@ -54,6 +54,8 @@ package final class Engine {
     let ladderTexts: UnsafeMutablePointer<Int32>
 
     var snapshot: SnapshotCursor?
+    /// Customers below it belong to the snapshot that is being written; 0 if none is.
+    var snapshotEnd = 0
     var restoring: Restoring?
 
     struct Today {
@@ -118,7 +120,7 @@ package final class Engine {
     package func hasDue(at instant: Int64) -> Bool {
         guard let clock else { return false }
         if sweep != nil { return true }
-        wheel.collect(upTo: max(clock, instant), table)
+        wheel.collect(upTo: max(clock, instant), table.rows)
         var next = wheel.due.next(from: 0)
         while let ordinal = next {
             if table.row(ordinal).pointee.due <= max(clock, instant) { return true }
@@ -135,7 +137,7 @@ package final class Engine {
         var budget = Limits.deadlinesPerSlice
         continueSweep(&budget)
         if budget > 0 {
-            wheel.collect(upTo: clock, table)
+            wheel.collect(upTo: clock, table.rows)
             fire(upTo: clock, &budget)
         }
     }
@@ -158,7 +160,7 @@ package final class Engine {
                 fireDeadline(ordinal, row)
                 budget -= 1
             }
-            wheel.update(ordinal, table)
+            wheel.update(ordinal, table.rows)
             if budget == 0 { fireCursor = row.pointee.due <= clock ? ordinal : ordinal + 1 }
         }
         // A round that came to its end begins anew at the first customer: the cursor matters only inside a flood.

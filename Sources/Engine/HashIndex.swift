@@ -40,12 +40,12 @@ struct HashIndex {
     /// The bucket of a hash: chosen by one bit more where a bucket was split already.
     @inline(__always)
     private func home(_ hash: UInt64) -> Int {
-        let wide = Int(truncatingIfNeeded: hash & HashIndex.low) & (2 * mask + 1)
+        let wide = Int(truncatingIfNeeded: hash & HashIndex.low) & (mask &<< 1 | 1)
         return wide < bucketCount ? wide : wide & mask
     }
 
     @inline(__always)
-    private func bucket(_ number: Int) -> Slots { buckets.pointer(number * HashIndex.slotsPerBucket) }
+    private func bucket(_ number: Int) -> Slots { buckets.pointer(number &* HashIndex.slotsPerBucket) }
 
     private func overflow(_ number: Int) -> Slots { overflows.pointer(number * HashIndex.slotsPerBucket) }
 
@@ -62,17 +62,18 @@ struct HashIndex {
         var at = 0
         while at < HashIndex.slotsPerBucket {
             let slot = slots[at]
+            if slot >> 32 == hash & HashIndex.low {
+                // Neither an empty slot nor a link has a customer, whatever the hash.
+                let ordinal = Int(slot & HashIndex.low) - 1
+                if ordinal >= 0 && slot & HashIndex.link == 0 && matches(ordinal) { return ordinal }
+            }
             if slot == 0 { return nil }
             if slot & HashIndex.link != 0 {
                 slots = overflow(HashIndex.next(slot))
                 at = 0
-                continue
+            } else {
+                at += 1
             }
-            if slot >> 32 == hash & HashIndex.low {
-                let ordinal = Int(slot & HashIndex.low) - 1
-                if matches(ordinal) { return ordinal }
-            }
-            at += 1
         }
         return nil
     }

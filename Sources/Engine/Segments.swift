@@ -23,7 +23,7 @@ struct SegmentedArray<Element: BitwiseCopyable> {
     var bytes: Int { reach * MemoryLayout<Element>.stride }
 
     @inline(__always)
-    func pointer(_ index: Int) -> UnsafeMutablePointer<Element> { segments[index >> shift] + (index & mask) }
+    func pointer(_ index: Int) -> UnsafeMutablePointer<Element> { segments[index &>> shift] + (index & mask) }
 
     @inline(__always)
     subscript(index: Int) -> Element {

@@ -31,14 +31,21 @@ package struct Exact: Sendable {
         return Double(value)
     }
 
+    /// Two short factors, as most are, take one multiplication, and cannot overflow.
+    @inline(__always)
+    private static func product(_ a: Int128, _ b: Int128) -> Int128 {
+        if let short = Int64(exactly: a), let other = Int64(exactly: b) { return Int128(short) &* Int128(other) }
+        return a * b
+    }
+
     static func + (a: Exact, b: Exact) -> Exact {
         if a.isAbsent || b.isAbsent { return .absent }
         if a.denominator == 1 && b.denominator == 1 {
             return Exact(numerator: a.numerator + b.numerator, denominator: 1)
         }
         return Exact(
-            numerator: a.numerator * b.denominator + b.numerator * a.denominator,
-            denominator: a.denominator * b.denominator)
+            numerator: product(a.numerator, b.denominator) + product(b.numerator, a.denominator),
+            denominator: product(a.denominator, b.denominator))
     }
 
     static prefix func - (a: Exact) -> Exact { Exact(numerator: -a.numerator, denominator: a.denominator) }
@@ -46,22 +53,24 @@ package struct Exact: Sendable {
     static func - (a: Exact, b: Exact) -> Exact { a + (-b) }
 
     static func * (a: Exact, b: Exact) -> Exact {
-        Exact(numerator: a.numerator * b.numerator, denominator: a.denominator * b.denominator)
+        Exact(numerator: product(a.numerator, b.numerator), denominator: product(a.denominator, b.denominator))
     }
 
     static func / (a: Exact, b: Exact) -> Exact {
         if a.isAbsent || b.isAbsent || b.numerator == 0 { return .absent }
-        let sign: Int128 = b.numerator < 0 ? -1 : 1
-        return Exact(
-            numerator: a.numerator * b.denominator * sign, denominator: a.denominator * b.numerator * sign)
+        let numerator = product(a.numerator, b.denominator)
+        let denominator = product(a.denominator, b.numerator)
+        return b.numerator < 0
+            ? Exact(numerator: -numerator, denominator: -denominator)
+            : Exact(numerator: numerator, denominator: denominator)
     }
 
     /// The sign of a - b; both are present.
     @inline(__always)
     static func compare(_ a: Exact, _ b: Exact) -> Int {
         if a.denominator == b.denominator { return a.numerator < b.numerator ? -1 : a.numerator == b.numerator ? 0 : 1 }
-        let left = a.numerator * b.denominator
-        let right = b.numerator * a.denominator
+        let left = product(a.numerator, b.denominator)
+        let right = product(b.numerator, a.denominator)
         return left < right ? -1 : left == right ? 0 : 1
     }
 

@@ -17,7 +17,7 @@ private let hasValgrind = FileManager.default.isExecutableFile(atPath: "/usr/bin
     }
 
     static let parts = [
-        Part(name: "engine", mostInstructions: 2_280, mostAllocations: 0.05) { events, _ in
+        Part(name: "engine", mostInstructions: 2_140, mostAllocations: 0.05) { events, _ in
             ["bench", "engine", "--customers", "5000", "--events", String(events)]
         },
         Part(name: "decode", mostInstructions: 5_010, mostAllocations: 0.01) { events, _ in

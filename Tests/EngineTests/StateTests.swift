@@ -247,10 +247,10 @@ import Testing
             row.pointee.due =
                 random.one(in: 9)
                 ? CustomerRow.never : clock + 1 + (random.int64(0...Int64.max) >> random.int64(16...62))
-            wheel.update(ordinal, table)
+            wheel.update(ordinal, table.rows)
             guard random.one(in: 2) else { continue }
             clock += random.pick([0, 1, 63, 64, 4_096, 86_400_000, random.int64(0...1 << 40)])
-            wheel.collect(upTo: clock, table)
+            wheel.collect(upTo: clock, table.rows)
             var found: [Int] = []
             var next = wheel.due.next(from: 0)
             while let one = next {
@@ -262,7 +262,7 @@ import Testing
             for one in found {
                 let row = table.row(one)
                 row.pointee.due = random.one(in: 3) ? CustomerRow.never : clock + random.int64(1...1 << 36)
-                wheel.update(one, table)
+                wheel.update(one, table.rows)
             }
         }
     }
