@@ -317,4 +317,37 @@ struct SimulatedLanes: Lanes, @unchecked Sendable {
     unowned let process: SimulatedProcess
 
     func lane() -> any Lane { SimulatedLane("\(process.name) lane", world, process) }
+
+    func wait(until isDone: () -> Bool) -> Bool {
+        while !isDone() {
+            if process.isDead { return false }
+            world.schedule.giveWay()
+        }
+        return true
+    }
+}
+
+/// For what is looked at from outside of time: work is done by whoever waits for it.
+final class TimelessLanes: Lanes, @unchecked Sendable {
+    private var queue: [@Sendable () -> Void] = []
+
+    private final class Timeless: Lane, @unchecked Sendable {
+        private unowned let lanes: TimelessLanes
+
+        init(_ lanes: TimelessLanes) { self.lanes = lanes }
+
+        func run(_ work: @escaping @Sendable () -> Void) { lanes.queue.append(work) }
+
+        func end() {}
+    }
+
+    func lane() -> any Lane { Timeless(self) }
+
+    func wait(until isDone: () -> Bool) -> Bool {
+        while !isDone() {
+            if queue.isEmpty { return false }
+            queue.removeFirst()()
+        }
+        return true
+    }
 }

@@ -1,4 +1,4 @@
-// zstd, as snapshots use it: each owner keeps one context and one buffer for as long as a file is written or read.
+// zstd, as snapshots use it: each owner keeps one context for as long as a file is written or read.
 import CZstd
 import Model
 
@@ -48,7 +48,6 @@ final class Compressor {
 /// Makes chunks what they were.
 final class Decompressor {
     private let context: OpaquePointer
-    private var room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
 
     /// nil if there is no memory for it.
     init?() {
@@ -56,22 +55,15 @@ final class Decompressor {
         self.context = context
     }
 
-    deinit {
-        ZSTD_freeDCtx(context)
-        room.deallocate()
-    }
+    deinit { ZSTD_freeDCtx(context) }
 
-    /// Exactly `length` bytes, valid until the next call; nil if these are not what is stored.
-    func content(_ stored: UnsafeRawBufferPointer, length: Int) -> UnsafeRawBufferPointer? {
+    /// Puts exactly `length` bytes in place of what is in `content`; false if these are not what is stored.
+    func unpack(_ stored: UnsafeRawBufferPointer, length: Int, into content: ByteBuffer) -> Bool {
         precondition(length <= Limits.snapshotChunkBytes, "the caller bounds it")
+        content.removeAll()
         // Asked first, so that a length that lies costs no memory.
-        guard ZSTD_getFrameContentSize(stored.baseAddress, stored.count) == UInt64(length) else { return nil }
-        if length > room.count {
-            room.deallocate()
-            room = .allocate(byteCount: length, alignment: 16)
-        }
-        let made = ZSTD_decompressDCtx(context, room.baseAddress, room.count, stored.baseAddress, stored.count)
-        guard ZSTD_isError(made) == 0, made == length else { return nil }
-        return UnsafeRawBufferPointer(rebasing: room[..<length])
+        guard ZSTD_getFrameContentSize(stored.baseAddress, stored.count) == UInt64(length) else { return false }
+        let made = ZSTD_decompressDCtx(context, content.extend(length), length, stored.baseAddress, stored.count)
+        return ZSTD_isError(made) == 0 && made == length
     }
 }

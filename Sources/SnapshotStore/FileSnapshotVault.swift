@@ -83,7 +83,7 @@ package final class FileSnapshotVault: SnapshotVault {
         guard file.identity == identity else {
             throw .damaged(file: path, reason: "it holds another journal record than the one that was asked for")
         }
-        try file.load(body)
+        try SnapshotLoad(file, folder.lanes).run(body)
     }
 
     package func prune(

@@ -42,56 +42,83 @@ final class SnapshotFile {
         return (identity, digest, whole)
     }
 
+    var path: String { source.path }
+
     /// Verifies everything as it is stored, without unpacking it.
     func verify() throws(SnapshotFailure) {
-        try eachChunk { (_, _) throws(SnapshotFailure) in }
-    }
-
-    /// Verifies everything; calls `body` with each chunk once that chunk is verified.
-    func load(_ body: (UnsafeRawBufferPointer) throws(SnapshotFailure) -> Void) throws(SnapshotFailure) {
-        guard let decompressor = Decompressor() else {
-            throw .io(file: source.path, reason: "there is no memory to unpack it")
-        }
-        try eachChunk { (chunk, at) throws(SnapshotFailure) in
-            let length = PlacedReader.length(chunk, at: 20)
-            let stored = UnsafeRawBufferPointer(rebasing: chunk.bytes.dropFirst(SnapshotFormat.chunkHeadBytes))
-            guard length <= Limits.snapshotChunkBytes, let content = decompressor.content(stored, length: length) else {
-                throw source.damaged("a chunk cannot be unpacked", at: at)
-            }
-            try body(content)
-        }
-    }
-
-    /// Calls `body` with each chunk as it is stored, head included, once its digest is verified, and where it lies.
-    private func eachChunk(_ body: (ByteBuffer, Int) throws(SnapshotFailure) -> Void) throws(SnapshotFailure) {
+        var walk = walk()
         let chunk = ByteBuffer(capacity: 1 << 16)
-        var at = content.lowerBound
-        var index: UInt64 = 0
-        var contentBytes: UInt64 = 0
-        var digest = headerDigest
-        while at < content.upperBound {
-            let left = content.upperBound - at
-            guard left >= SnapshotFormat.chunkHeadBytes else { throw source.damaged("a chunk is cut off", at: at) }
-            try source.read(at, SnapshotFormat.chunkHeadBytes, into: chunk)
-            let stored = PlacedReader.length(chunk, at: SnapshotFormat.digestBytes)
-            // No more memory is taken than the file has bytes, nor than the largest chunk needs.
-            guard stored <= min(left - SnapshotFormat.chunkHeadBytes, Compressor.largest) else {
-                throw source.damaged("the length of a chunk is out of range", at: at)
+        while try walk.next(into: chunk) != nil {}
+    }
+
+    /// From its first chunk on.
+    func walk() -> ChunkWalk { ChunkWalk(source, footer, content, headerDigest) }
+}
+
+/// Goes through the chunks of a file as they are stored. One thread at a time uses it.
+struct ChunkWalk {
+    private let source: PlacedReader
+    private let footer: SnapshotFooter
+    private let end: Int
+    private var at: Int
+    private var index: UInt64 = 0
+    private var contentBytes: UInt64 = 0
+    private var digest: Digest
+
+    init(_ source: PlacedReader, _ footer: SnapshotFooter, _ content: Range<Int>, _ headerDigest: Digest) {
+        self.source = source
+        self.footer = footer
+        at = content.lowerBound
+        end = content.upperBound
+        digest = headerDigest
+    }
+
+    /// A chunk that was read.
+    struct Found {
+        /// Where it lies in the file.
+        var at: Int
+        /// Bytes before it was compressed, as the chunk says.
+        var length: Int
+    }
+
+    /// Puts the next chunk, head included, in place of what is in `chunk`, with its digest verified; nil once all are through, and are
+    /// those that the footer names.
+    mutating func next(into chunk: ByteBuffer) throws(SnapshotFailure) -> Found? {
+        if at >= end {
+            guard footer.chunks == index, footer.contentBytes == contentBytes, footer.digest == digest else {
+                throw source.damaged("the chunks are not those that were written", at: end)
             }
-            try source.read(at, SnapshotFormat.chunkHeadBytes + stored, into: chunk)
-            let expected = Digest(high: PlacedReader.number(chunk, at: 0), low: PlacedReader.number(chunk, at: 8))
-            guard expected == SnapshotFormat.chunkDigest(chunk.bytes, index: index) else {
-                throw source.damaged("a chunk is not what was written", at: at)
-            }
-            try body(chunk, at)
-            digest = SnapshotFormat.chain(digest, expected)
-            contentBytes += UInt64(PlacedReader.length(chunk, at: 20))
-            index += 1
-            at += chunk.count
+            return nil
         }
-        guard footer.chunks == index, footer.contentBytes == contentBytes, footer.digest == digest else {
-            throw source.damaged("the chunks are not those that were written", at: content.upperBound)
+        let left = end - at
+        guard left >= SnapshotFormat.chunkHeadBytes else { throw source.damaged("a chunk is cut off", at: at) }
+        try source.read(at, SnapshotFormat.chunkHeadBytes, into: chunk)
+        let stored = PlacedReader.length(chunk, at: SnapshotFormat.digestBytes)
+        // No more memory is taken than the file has bytes, nor than the largest chunk needs.
+        guard stored <= min(left - SnapshotFormat.chunkHeadBytes, Compressor.largest) else {
+            throw source.damaged("the length of a chunk is out of range", at: at)
         }
+        try source.read(at, SnapshotFormat.chunkHeadBytes + stored, into: chunk)
+        let expected = Digest(high: PlacedReader.number(chunk, at: 0), low: PlacedReader.number(chunk, at: 8))
+        guard expected == SnapshotFormat.chunkDigest(chunk.bytes, index: index) else {
+            throw source.damaged("a chunk is not what was written", at: at)
+        }
+        let found = Found(at: at, length: PlacedReader.length(chunk, at: 20))
+        digest = SnapshotFormat.chain(digest, expected)
+        contentBytes += UInt64(found.length)
+        index += 1
+        at += chunk.count
+        return found
+    }
+
+    /// Puts what `chunk`, which `next` found, was before it was compressed in place of what is in `content`.
+    func unpack(
+        _ chunk: ByteBuffer, _ found: Found, with decompressor: Decompressor, into content: ByteBuffer
+    ) throws(SnapshotFailure) {
+        let stored = UnsafeRawBufferPointer(rebasing: chunk.bytes.dropFirst(SnapshotFormat.chunkHeadBytes))
+        guard found.length <= Limits.snapshotChunkBytes,
+            decompressor.unpack(stored, length: found.length, into: content)
+        else { throw source.damaged("a chunk cannot be unpacked", at: found.at) }
     }
 }
 

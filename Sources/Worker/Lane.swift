@@ -10,13 +10,24 @@ package protocol Lane: AnyObject, Sendable {
 
 package protocol Lanes: Sendable {
     func lane() -> any Lane
+    /// Waits until `isDone`, which something given to one of these lanes makes true before it ends. False if nothing will any more: a
+    /// simulated process was killed. Not for what runs on a lane itself.
+    func wait(until isDone: () -> Bool) -> Bool
 }
 
 /// Lanes that are threads.
 package struct ThreadLanes: Lanes {
+    /// Signalled when a lane has done something.
+    private let progress = Monitor()
+
     package init() {}
 
-    package func lane() -> any Lane { ThreadLane() }
+    package func lane() -> any Lane { ThreadLane(progress) }
+
+    package func wait(until isDone: () -> Bool) -> Bool {
+        progress.locked { while !isDone() { progress.wait() } }
+        return true
+    }
 }
 
 /// One thread and the queue before it.
@@ -24,10 +35,14 @@ package struct ThreadLanes: Lanes {
 /// Sendable because everything that changes is touched with `monitor` locked.
 private final class ThreadLane: Lane, @unchecked Sendable {
     private let monitor = Monitor()
+    private let progress: Monitor
     private var queue: [@Sendable () -> Void] = []
     private var ends = false
 
-    init() { SystemThread.detached { [self] in work() } }
+    init(_ progress: Monitor) {
+        self.progress = progress
+        SystemThread.detached { [self] in work() }
+    }
 
     func run(_ work: @escaping @Sendable () -> Void) {
         monitor.locked {
@@ -45,7 +60,10 @@ private final class ThreadLane: Lane, @unchecked Sendable {
     }
 
     private func work() {
-        while let next = next() { next() }
+        while let next = next() {
+            next()
+            progress.locked { progress.signal() }
+        }
     }
 
     private func next() -> (@Sendable () -> Void)? {

@@ -88,6 +88,14 @@ private final class WaitingLanes: Lanes, @unchecked Sendable {
     func lane() -> any Lane { WaitingLane { [self] in queue.append($0) } }
 
     func work() { while !queue.isEmpty { queue.removeFirst()() } }
+
+    func wait(until isDone: () -> Bool) -> Bool {
+        while !isDone() {
+            if queue.isEmpty { return false }
+            queue.removeFirst()()
+        }
+        return true
+    }
 }
 
 private final class WaitingLane: Lane, @unchecked Sendable {
