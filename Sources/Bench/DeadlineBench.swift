@@ -31,7 +31,7 @@ struct DeadlineBench {
         _ = gaps.takeLongest()
         cluster.arrive(upTo: .max)
         let fired = try seconds(run, "the deadlines") { run.worker.status.totals.events >= due }
-        let longest = gaps.takeLongest()
+        let longest = gaps.takeLongest().any
         let applied = run.position - customers
         cluster.arrive(upTo: run.position)
         try run.stop()

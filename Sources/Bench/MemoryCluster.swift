@@ -1,4 +1,5 @@
-// A worker's ports with no broker behind them: records are made as they are taken, transactions are kept as far as recovery needs them.
+// A worker's ports with no broker behind them: records are made as they are taken or before a clock runs, and transactions are kept as
+// far as recovery needs them.
 import Glibc
 import Model
 import Synchronization
@@ -21,9 +22,12 @@ final class MemoryCluster: Sendable {
         var limit: Int
     }
     private let committed: Mutex<Committed>
+    fileprivate let prepared: PreparedRecords?
 
-    init(_ workload: Workload, limit: Int) {
+    /// Records whose numbers are in `prepared` are made now and not when they are taken.
+    init(_ workload: Workload, limit: Int, prepared numbers: Range<Int>? = nil) {
         self.workload = workload
+        prepared = numbers.map { PreparedRecords(workload, $0) }
         committed = Mutex(Committed(limit: limit))
     }
 
@@ -74,6 +78,25 @@ final class MemoryCluster: Sendable {
     }
 }
 
+/// Records in memory; nobody changes them.
+private final class PreparedRecords: @unchecked Sendable {
+    let numbers: Range<Int>
+    private let bytes: UnsafeMutableRawPointer
+
+    init(_ workload: Workload, _ numbers: Range<Int>) {
+        self.numbers = numbers
+        bytes = .allocate(byteCount: max(1, numbers.count) * Workload.recordBytes, alignment: 64)
+        let writer = RecordWriter()
+        for number in numbers { writer.write(workload.event(number), number: number, to: record(number)) }
+    }
+
+    deinit { bytes.deallocate() }
+
+    func record(_ number: Int) -> UnsafeMutableRawPointer {
+        bytes + (number - numbers.lowerBound) * Workload.recordBytes
+    }
+}
+
 private final class MemoryMembership: Membership {}
 
 /// Called on the worker's thread before each record is applied, with its number.
@@ -92,9 +115,9 @@ final class MemorySource: RecordSource {
         let flag = Atomic<Bool>(false)
     }
 
-    /// Records of one `take`, freed when the last is released.
+    /// Records of one `take`, freed when the last is released; nil: those that were made before stay.
     private struct Chunk {
-        let bytes: UnsafeMutableRawPointer
+        let bytes: UnsafeMutableRawPointer?
         var left: Int
     }
 
@@ -116,7 +139,7 @@ final class MemorySource: RecordSource {
     func assign(_ positions: [TopicPartition: Int64]) { position = positions[partition] ?? 0 }
 
     func unassign() {
-        for chunk in chunks { chunk.bytes.deallocate() }
+        for chunk in chunks { chunk.bytes?.deallocate() }
         chunks = []
     }
 
@@ -135,24 +158,35 @@ final class MemorySource: RecordSource {
     }
 
     func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) -> Int64? {
-        let count = min(limit, cluster.limit - Int(position), 4_096)
+        var count = min(limit, cluster.limit - Int(position), 4_096)
         if count <= 0 { return position }
+        let first = Int(position)
+        if let prepared = cluster.prepared {
+            if prepared.numbers.contains(first) {
+                count = min(count, prepared.numbers.upperBound - first)
+                chunks.append(Chunk(bytes: nil, left: count))
+                for number in first..<first + count { add(number, prepared.record(number), to: &records) }
+                return nil
+            }
+            if first < prepared.numbers.lowerBound { count = min(count, prepared.numbers.lowerBound - first) }
+        }
         let bytes = UnsafeMutableRawPointer.allocate(byteCount: count * Workload.recordBytes, alignment: 64)
         chunks.append(Chunk(bytes: bytes, left: count))
         for index in 0..<count {
             let record = bytes + index * Workload.recordBytes
-            let event = cluster.workload.event(Int(position))
-            writer.write(event, number: Int(position), to: record)
-            records.append(
-                RawRecord(
-                    offset: position, timestamp: event.time,
-                    key: UnsafeRawBufferPointer(
-                        start: record + RecordWriter.idRange.lowerBound, count: Workload.idBytes),
-                    value: UnsafeRawBufferPointer(start: record, count: Workload.recordBytes),
-                    message: nil))
-            position += 1
+            writer.write(cluster.workload.event(first + index), number: first + index, to: record)
+            add(first + index, record, to: &records)
         }
         return nil
+    }
+
+    private func add(_ number: Int, _ record: UnsafeMutableRawPointer, to records: inout [RawRecord]) {
+        records.append(
+            RawRecord(
+                offset: Int64(number), timestamp: cluster.workload.event(number).time,
+                key: UnsafeRawBufferPointer(start: record + RecordWriter.idRange.lowerBound, count: Workload.idBytes),
+                value: UnsafeRawBufferPointer(start: record, count: Workload.recordBytes), message: nil))
+        position = Int64(number) + 1
     }
 
     func release(_ records: ArraySlice<RawRecord>) {
@@ -161,7 +195,7 @@ final class MemorySource: RecordSource {
             let count = min(released, chunks[0].left)
             chunks[0].left -= count
             released -= count
-            if chunks[0].left == 0 { chunks.removeFirst().bytes.deallocate() }
+            if chunks[0].left == 0 { chunks.removeFirst().bytes?.deallocate() }
         }
     }
 

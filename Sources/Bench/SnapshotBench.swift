@@ -30,22 +30,30 @@ struct SnapshotBench {
         try run.wait(for: "the customers to be there") { run.position >= workload.mixedFrom }
         var figures = [Figure("snapshot_customers", Double(customers), "customers")]
         if writing { figures += try measureWriting(run) }
+        let stateBytes = SnapshotBench.stateBytes(run)
         try run.stop()
-        if restoring { figures += try measureRestore() }
+        if restoring { figures += try measureRestore(stateBytes) }
         return figures
     }
 
     private func measureWriting(_ run: WorkerRun) throws(BenchFailure) -> [Figure] {
         let stateBytes = SnapshotBench.stateBytes(run)
+        // The state grows by entries meanwhile.
+        let reserve = MemoryReserve(bytes: stateBytes / 2)
+        defer { reserve.end() }
         cluster.arrive(upTo: .max)
-        let (undisturbed, disturbed, extra, took) = try watch(run)
+        let (undisturbed, disturbed, extra, took) = try watch(run, reserve)
         cluster.arrive(upTo: run.position)
         return [
             Figure(
                 "snapshot_time", took, "s", over: SnapshotBench.copySeconds(bytes: stateBytes),
                 "a copy of the same state in memory"),
             Figure(
-                "snapshot_longest_stop", disturbed, "ms", over: undisturbed, "the longest stop while none is written"),
+                "snapshot_longest_stop", disturbed.any, "ms", over: undisturbed.any,
+                "the longest stop while none is written"),
+            Figure(
+                "snapshot_longest_own_stop", disturbed.own, "ms", over: undisturbed.own,
+                "the same while none is written"),
             Figure(
                 "snapshot_extra_memory", Double(extra) / 1e6, "MB", over: Double(stateBytes) / 1e6,
                 "the state"),
@@ -56,8 +64,8 @@ struct SnapshotBench {
 
     /// Longest stops without and with a snapshot (ms), resident memory at the peak less that before and what the state grew by
     /// meanwhile, and the time of the snapshot (s).
-    private func watch(_ run: WorkerRun) throws(BenchFailure) -> (
-        undisturbed: Double, disturbed: Double, extra: Int, seconds: Double
+    private func watch(_ run: WorkerRun, _ reserve: MemoryReserve) throws(BenchFailure) -> (
+        undisturbed: (any: Double, own: Double), disturbed: (any: Double, own: Double), extra: Int, seconds: Double
     ) {
         // Snapshots are written one after the other, with pauses in between that are longer than the time without any. What the
         // allocator kept of earlier ones does not count as there.
@@ -68,7 +76,7 @@ struct SnapshotBench {
         _ = gaps.takeLongest()
         try run.wait(for: "mixed events") { Machine.seconds() > until }
         let undisturbed = gaps.takeLongest()
-        let besidesState = { Machine.residentBytes() - SnapshotBench.stateBytes(run) }
+        let besidesState = { Machine.residentBytes() - SnapshotBench.stateBytes(run) - reserve.held }
         let base = besidesState()
         var peak = base
         let before = run.snapshotCount
@@ -79,7 +87,27 @@ struct SnapshotBench {
         return (undisturbed, gaps.takeLongest(), peak - base, Double(run.snapshot?.milliseconds ?? 0) / 1e3)
     }
 
-    private func measureRestore() throws(BenchFailure) -> [Figure] {
+    private func measureRestore(_ stateBytes: Int) throws(BenchFailure) -> [Figure] {
+        let reserve = MemoryReserve(bytes: stateBytes)
+        let seconds = try restoreSeconds()
+        reserve.end()
+        let reading = try readSeconds()
+        // Once more with memory as it comes, when the host has had time to take it back.
+        Machine.pause(milliseconds: SnapshotBench.idleMilliseconds)
+        let touching = SnapshotBench.touchSeconds(bytes: stateBytes)
+        Machine.pause(milliseconds: SnapshotBench.idleMilliseconds)
+        let cold = try restoreSeconds()
+        return [
+            Figure("restore_time", seconds, "s", over: reading, "reading and decompressing the same file"),
+            Figure("restore_idle_machine_time", cold, "s", over: touching, "touching as much memory"),
+        ]
+    }
+
+    /// After which a host has taken back what nobody uses.
+    private static let idleMilliseconds: UInt32 = 5_000
+
+    /// From the start of a worker to its first new record.
+    private func restoreSeconds() throws(BenchFailure) -> Double {
         let first = Int64(cluster.limit)
         let began = Machine.nanoseconds()
         cluster.arrive(upTo: .max)
@@ -90,11 +118,14 @@ struct SnapshotBench {
         let seconds = Double((moment.at ?? began) - began) / 1e9
         cluster.arrive(upTo: run.position)
         try run.stop()
-        let reading = try readSeconds()
-        return [
-            Figure(
-                "restore_time", seconds, "s", over: reading, "reading and decompressing the same file")
-        ]
+        return seconds
+    }
+
+    private static func touchSeconds(bytes: Int) -> Double {
+        let began = Machine.seconds()
+        let reserve = MemoryReserve(bytes: bytes)
+        defer { reserve.end() }
+        return Machine.seconds() - began
     }
 
     private func readSeconds() throws(BenchFailure) -> Double {
@@ -121,24 +152,43 @@ struct SnapshotBench {
     }
 }
 
-/// The longest time between two records that a worker applies.
+/// The longest time between two records that a worker applies, and how much processor time its thread took in any.
 final class Gaps: Sendable {
     private let last = Atomic<Int64>(0)
     private let longest = Atomic<Int64>(0)
+    private let longestOwn = Atomic<Int64>(0)
+    /// Processor time of the thread, ns, when it was last asked for.
+    private let cpu = Atomic<Int64>(0)
+
+    /// Asking costs a call of the system: every so many records, and behind what is a stop, in ns. So what a stop took of it is too much
+    /// by up to as many records.
+    private static let every: Int64 = 64
+    private static let stop: Int64 = 1_000_000
 
     /// Called by the worker's thread alone.
     var probe: RecordProbe {
-        { [self] _ in
+        { [self] number in
             let now = Machine.nanoseconds()
             let before = last.exchange(now, ordering: .relaxed)
-            if before != 0 && now - before > longest.load(ordering: .relaxed) {
-                longest.store(now - before, ordering: .relaxed)
+            let gap = before == 0 ? 0 : now - before
+            if gap > longest.load(ordering: .relaxed) { longest.store(gap, ordering: .relaxed) }
+            if gap > Gaps.stop || number % Gaps.every == 0 {
+                let cpuNow = Int64(Machine.cpuSeconds * 1e9)
+                let own = cpuNow - cpu.exchange(cpuNow, ordering: .relaxed)
+                if gap > Gaps.stop && own > longestOwn.load(ordering: .relaxed) {
+                    longestOwn.store(own, ordering: .relaxed)
+                }
             }
         }
     }
 
-    /// ms; begins anew.
-    func takeLongest() -> Double { Double(longest.exchange(0, ordering: .relaxed)) / 1e6 }
+    /// ms; begins anew. `own`: of processor time, in stops of 1 ms and more.
+    func takeLongest() -> (any: Double, own: Double) {
+        (
+            Double(longest.exchange(0, ordering: .relaxed)) / 1e6,
+            Double(longestOwn.exchange(0, ordering: .relaxed)) / 1e6
+        )
+    }
 }
 
 /// When the first record from some number on was applied.
