@@ -66,8 +66,6 @@ struct EncodedCustomer {
 
     let bytes: UnsafeRawBufferPointer
     let entryCount: Int
-    /// Of the id; set by whoever looks him up.
-    var hash: UInt64 = 0
 
     private var idLength: Int { Int(bytes[4]) }
     private var imageAt: Int { EncodedCustomer.headBytes + idLength }

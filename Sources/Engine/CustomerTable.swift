@@ -84,11 +84,13 @@ struct CustomerTable {
     mutating func add(_ id: UnsafeRawBufferPointer, hash: UInt64) -> Int {
         let ordinal = count
         reserve(count + 1)
-        place(id, hash: hash, at: ordinal)
+        place(id, at: ordinal)
+        index.insert(hash, ordinal)
         return ordinal
     }
 
-    /// Makes room for customers that are placed one by one.
+    // Of a restore: all are placed first, in any order, and can be found when they are indexed.
+
     mutating func reserve(_ customers: Int) {
         count = customers
         rows.grow(toHold: count)
@@ -96,7 +98,7 @@ struct CustomerTable {
         aged.grow(toHold: count)
     }
 
-    mutating func place(_ id: UnsafeRawBufferPointer, hash: UInt64, at ordinal: Int) {
+    mutating func place(_ id: UnsafeRawBufferPointer, at ordinal: Int) {
         let row = rows.pointer(ordinal)
         row.pointee.idLength = UInt8(id.count)
         if id.count <= 16 {
@@ -110,7 +112,28 @@ struct CustomerTable {
             row.pointee.id0 = UInt64(longIDBytes)
             longIDBytes += id.count
         }
-        index.insert(hash, ordinal)
+    }
+
+    /// False if two of those who were placed have one id.
+    mutating func indexPlaced() -> Bool {
+        index.reserve(count)
+        // Slots of the index are fetched some customers ahead.
+        let ahead = 32
+        return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: ahead) { hashes in
+            for ordinal in 0..<count + ahead {
+                if ordinal >= ahead {
+                    let (placed, hash) = (ordinal - ahead, hashes[ordinal % ahead])
+                    if withID(placed, { find($0, hash: hash) }) != nil { return false }
+                    index.insert(hash, placed)
+                }
+                if ordinal < count {
+                    let hash = withID(ordinal) { self.hash($0) }
+                    index.prefetch(hash)
+                    hashes[ordinal % ahead] = hash
+                }
+            }
+            return true
+        }
     }
 
     // Ahead of `find` (Engine+Prefetch.swift).

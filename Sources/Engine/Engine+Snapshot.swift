@@ -145,6 +145,8 @@ extension Engine {
                 hasClock == 1 || clock == 0, sweeps == 1 ? sweepClock <= clock : sweepCursor == 0 && sweepClock == 0
             else { throw DamagedState(reason: "the header of the state is out of range") }
             self.clock = hasClock == 1 ? clock : nil
+            // So that everybody is filed where he stays, and not at the beginning of time first.
+            if hasClock == 1 { wheel.collect(upTo: clock, table.rows) }
             // Nothing is reserved for customers who have not come yet: a file may say any number.
             restoring = Restoring(expected: Int(count))
             if sweeps == 1 {
@@ -159,24 +161,8 @@ extension Engine {
     /// Restores customers that `continueSnapshot` wrote, in any order.
     package func restoreCustomers(_ bytes: UnsafeRawBufferPointer) throws(DamagedState) {
         var scan = CustomerScan(bytes)
-        // Some ahead of the one that is placed, so that their slots of the index are on the way.
-        var ahead = 0
-        var ring = [EncodedCustomer?](repeating: nil, count: Engine.restoreAhead)
-        while true {
-            let place = ahead % Engine.restoreAhead
-            let customer = ring[place]
-            ring[place] = try scan.next().map {
-                var next = $0
-                next.hash = table.hash(next.id)
-                table.prefetchSlot(next.hash)
-                return next
-            }
-            ahead += 1
-            if let customer { try restore(customer) } else if ahead > Engine.restoreAhead { return }
-        }
+        while let customer = try scan.next() { try restore(customer) }
     }
-
-    private static let restoreAhead = 16
 
     private func restore(_ customer: EncodedCustomer) throws(DamagedState) {
         let ordinal = customer.ordinal
@@ -212,14 +198,11 @@ extension Engine {
             table.reserve(ordinal + 1)
             wheel.grow(toHold: ordinal + 1)
         }
-        guard table.find(customer.id, hash: customer.hash) == nil else {
-            throw DamagedState(reason: "two customers have one id")
-        }
         let image = customer.image
         guard isPossible(image, ordinal: ordinal, entries: customer.entries) else {
             throw DamagedState(reason: "customer \(ordinal) is not as an engine leaves one")
         }
-        table.place(customer.id, hash: customer.hash, at: ordinal)
+        table.place(customer.id, at: ordinal)
         let row = table.row(ordinal)
         image.restore(ordinal, table)
         if customer.entryCount > 0 {
@@ -243,6 +226,7 @@ extension Engine {
         guard let restoring, restoring.expected == restoring.placed.count, restoring.earlyCount == 0 else {
             throw DamagedState(reason: "customers are missing, or come twice")
         }
+        guard table.indexPlaced() else { throw DamagedState(reason: "two customers have one id") }
         self.restoring = nil
     }
 

@@ -78,6 +78,14 @@ struct HashIndex {
         return nil
     }
 
+    /// Of an empty index: makes as many buckets as this many customers will have, so that none is split on the way.
+    mutating func reserve(_ customers: Int) {
+        precondition(count == 0, "only an empty index is laid out anew")
+        bucketCount = max(bucketCount, (customers * 2 + HashIndex.doubleLoad - 1) / HashIndex.doubleLoad)
+        mask = 1 << (Int.bitWidth - 1 - bucketCount.leadingZeroBitCount) - 1
+        buckets.grow(toHold: bucketCount * HashIndex.slotsPerBucket)
+    }
+
     mutating func insert(_ hash: UInt64, _ ordinal: Int) {
         count += 1
         if count * 2 > bucketCount * HashIndex.doubleLoad { split() }

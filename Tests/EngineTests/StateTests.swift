@@ -267,6 +267,32 @@ import Testing
         }
     }
 
+    /// An index that is laid out at once finds the same customers as one that grew, goes on growing, and tells two of one id.
+    @Test(arguments: [0, 1, 5, 6, 1_000, 20_001]) func placedCustomersAreFound(count: Int) {
+        var table = CustomerTable(seed: 3)
+        defer { table.deallocate() }
+        func id(_ number: Int) -> [UInt8] {
+            number % 7 == 0 ? Array("a customer with a long id, number \(number)".utf8) : Array("c\(number)".utf8)
+        }
+        table.reserve(count)
+        for number in (0..<count).reversed() { id(number).withUnsafeBytes { table.place($0, at: number) } }
+        let areIndexed = table.indexPlaced()
+        #expect(areIndexed)
+        for number in count..<count + 1_000 {
+            let ordinal = id(number).withUnsafeBytes { table.add($0, hash: table.hash($0)) }
+            #expect(ordinal == number)
+        }
+        for number in 0..<count + 1_000 {
+            id(number).withUnsafeBytes { #expect(table.find($0, hash: table.hash($0)) == number) }
+        }
+        var double = CustomerTable(seed: 3)
+        defer { double.deallocate() }
+        double.reserve(count + 2)
+        for number in 0..<count + 2 { id(min(number, count)).withUnsafeBytes { double.place($0, at: number) } }
+        let haveIDsOfTheirOwn = double.indexPlaced()
+        #expect(!haveIDsOfTheirOwn)
+    }
+
     /// Whatever the order in which customers came into the index, and however it grew, each is found by his own bytes alone.
     @Test func tableFindsByBytes() {
         var table = CustomerTable(seed: 3)
