@@ -4,7 +4,7 @@ import Rules
 
 /// The formula of docs/limits.md. It knows nothing of capacities or of how a state came about, so that a restored one counts the same.
 package enum StateSize {
-    /// His row (120 bytes), his link in the wheel (8) and his part of the index (16).
+    /// His row (64 bytes), clicks (24), aged orders (32) and part of the index (16), rounded up.
     package static let customer = 144
     /// Ids up to this length stand in the row; of a longer one every byte counts.
     package static let shortID = 16
