@@ -52,7 +52,7 @@ fuzz: deps
 	mkdir -p $(FUZZ)/found/$(TARGET) $(FUZZ)/corpus/$(TARGET)
 	$(FUZZ)/release/rfmd-fuzz $(TARGET) --words > $(FUZZ)/$(TARGET).words
 	SWIFT_BACKTRACE=enable=no $(FUZZ)/release/rfmd-fuzz $(TARGET) -max_total_time=$(SECONDS) -rss_limit_mb=3000 -timeout=20 \
-	    -max_len=$$($(FUZZ)/release/rfmd-fuzz $(TARGET) --longest) -dict=$(FUZZ)/$(TARGET).words -print_final_stats=1 \
+	    -max_len=$$($(FUZZ)/release/rfmd-fuzz $(TARGET) --longest) $$(test ! -s $(FUZZ)/$(TARGET).words || echo -dict=$(FUZZ)/$(TARGET).words) -print_final_stats=1 \
 	    -artifact_prefix=$(FUZZ)/found/$(TARGET)/ $(FUZZ)/corpus/$(TARGET) Tests/Corpus/$(TARGET)
 
 # EVENTS through a daemon and a broker, its memory measured meanwhile; needs KAFKA_HOME (docs/limits.md).
