@@ -25,14 +25,18 @@ enum JavaReader {
             }
     }
 
-    private static func consume(_ topic: String, _ bootstrap: String) throws -> Command {
+    /// `patience`: s without a record after which it ends.
+    private static func consume(_ topic: String, _ bootstrap: String, patience: Int = 20) throws -> Command {
         let properties = ["print.partition=true", "print.offset=true", "print.key=true", "null.literal=\u{1}"]
-        return try Kafka.tool(
+        let command = try Kafka.tool(
             "kafka-console-consumer.sh",
             [
                 "--bootstrap-server", bootstrap, "--topic", topic, "--from-beginning",
-                "--isolation-level", "read_committed", "--timeout-ms", "20000",
+                "--isolation-level", "read_committed", "--timeout-ms", "\(patience)000",
             ] + properties.flatMap { ["--formatter-property", $0] })
+        // On a busy machine that may not be enough for it to begin.
+        let hasBegun = !command.errorText.contains("Processed a total of 0 messages")
+        return hasBegun || patience > 20 ? command : try consume(topic, bootstrap, patience: 90)
     }
 
     private static func parse(_ command: Command) throws -> [StoredRecord] {
