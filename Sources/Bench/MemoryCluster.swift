@@ -115,7 +115,10 @@ final class MemorySource: RecordSource {
         let flag = Atomic<Bool>(false)
     }
 
-    /// Records of one `take`, freed when the last is released; nil: those that were made before stay.
+    /// Records that one `take` gives out at most.
+    private static let most = 4_096
+
+    /// Records of one `take`, whose memory is used again when the last is released; nil: those that were made before stay.
     private struct Chunk {
         let bytes: UnsafeMutableRawPointer?
         var left: Int
@@ -123,6 +126,7 @@ final class MemorySource: RecordSource {
 
     /// Records are released in the order in which they were taken.
     private var chunks: [Chunk] = []
+    private var spare: [UnsafeMutableRawPointer] = []
 
     init(_ cluster: MemoryCluster, worker: Int, probe: @escaping RecordProbe) {
         self.cluster = cluster
@@ -140,7 +144,8 @@ final class MemorySource: RecordSource {
 
     func unassign() {
         for chunk in chunks { chunk.bytes?.deallocate() }
-        chunks = []
+        for bytes in spare { bytes.deallocate() }
+        (chunks, spare) = ([], [])
     }
 
     func close() { unassign() }
@@ -158,7 +163,7 @@ final class MemorySource: RecordSource {
     }
 
     func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) -> Int64? {
-        var count = min(limit, cluster.limit - Int(position), 4_096)
+        var count = min(limit, cluster.limit - Int(position), MemorySource.most)
         if count <= 0 { return position }
         let first = Int(position)
         if let prepared = cluster.prepared {
@@ -170,7 +175,9 @@ final class MemorySource: RecordSource {
             }
             if first < prepared.numbers.lowerBound { count = min(count, prepared.numbers.lowerBound - first) }
         }
-        let bytes = UnsafeMutableRawPointer.allocate(byteCount: count * Workload.recordBytes, alignment: 64)
+        let bytes =
+            spare.popLast()
+            ?? UnsafeMutableRawPointer.allocate(byteCount: MemorySource.most * Workload.recordBytes, alignment: 64)
         chunks.append(Chunk(bytes: bytes, left: count))
         for index in 0..<count {
             let record = bytes + index * Workload.recordBytes
@@ -195,7 +202,7 @@ final class MemorySource: RecordSource {
             let count = min(released, chunks[0].left)
             chunks[0].left -= count
             released -= count
-            if chunks[0].left == 0 { chunks.removeFirst().bytes?.deallocate() }
+            if chunks[0].left == 0, let bytes = chunks.removeFirst().bytes { spare.append(bytes) }
         }
     }
 

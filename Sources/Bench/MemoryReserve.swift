@@ -48,11 +48,13 @@ final class MemoryReserve {
             let grown = Machine.residentBytes() - (bytes - gone) - base
             let wanted = state.stops.load(ordering: .relaxed) ? bytes : min(bytes, pages(grown + lead))
             if wanted > gone {
-                rfmd_pages_free(UnsafeMutableRawPointer(bitPattern: start + UInt(gone)), wanted - gone)
+                rfmd_pages_empty(UnsafeMutableRawPointer(bitPattern: start + UInt(gone)), wanted - gone)
                 gone = wanted
                 state.held.store(bytes - gone, ordering: .relaxed)
             }
             Machine.pause(milliseconds: 2)
         }
+        // Only now, for whoever changes the address space holds up all who touch a page.
+        rfmd_pages_free(UnsafeMutableRawPointer(bitPattern: start), bytes)
     }
 }

@@ -24,9 +24,23 @@ static inline void *rfmd_pages(size_t bytes, size_t small) {
   return start;
 }
 
+// Touches pages as the first write to them would, and changes nothing in them; on kernels before 5.14 nothing happens.
+static inline void rfmd_pages_touch(const void *start, size_t bytes) {
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+  madvise((void *)start, bytes, MADV_POPULATE_WRITE);
+}
+
+// What they hold goes back to the system; they are zeroed again. Others of the process may be touched meanwhile.
+static inline void rfmd_pages_empty(void *start, size_t bytes) { madvise(start, bytes, MADV_DONTNEED); }
+
 static inline void rfmd_pages_free(void *start, size_t bytes) { munmap(start, (bytes + 4095) & ~(size_t)4095); }
 
 static inline void rfmd_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
+
+// The same for what will only be read.
+static inline void rfmd_prefetch_to_read(const void *address) { __builtin_prefetch(address, 0, 3); }
 
 // What the allocator holds and nobody uses goes back to the system: for measurements.
 static inline void rfmd_give_back(void) { malloc_trim(0); }

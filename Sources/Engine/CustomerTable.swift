@@ -116,6 +116,9 @@ struct CustomerTable {
 
     /// False if two of those who were placed have one id.
     mutating func indexPlaced() -> Bool {
+        // A copy, for it asks the rest of the table.
+        var index = index
+        defer { self.index = index }
         index.reserve(count)
         // Slots of the index are fetched some customers ahead.
         let ahead = 32
@@ -123,8 +126,7 @@ struct CustomerTable {
             for ordinal in 0..<count + ahead {
                 if ordinal >= ahead {
                     let (placed, hash) = (ordinal - ahead, hashes[ordinal % ahead])
-                    if withID(placed, { find($0, hash: hash) }) != nil { return false }
-                    index.insert(hash, placed)
+                    if !index.insert(hash, placed, unless: { isSame($0, placed) }) { return false }
                 }
                 if ordinal < count {
                     let hash = withID(ordinal) { self.hash($0) }
@@ -134,6 +136,16 @@ struct CustomerTable {
             }
             return true
         }
+    }
+
+    /// The pages that it will grow into next. `isIndexed`: false while customers are placed, who are indexed all at once.
+    mutating func takePages(_ ahead: MemoryAhead.Lead, isIndexed: Bool, into pages: inout [UnsafeRawBufferPointer]) {
+        rows.takePages(aheadBy: ahead.share, most: ahead.most, into: &pages)
+        index.takePages(ahead, customers: isIndexed ? nil : count, into: &pages)
+    }
+
+    private func isSame(_ one: Int, _ other: Int) -> Bool {
+        withID(one) { id in withID(other) { id.count == $0.count && id.elementsEqual($0) } }
     }
 
     // Ahead of `find` (Engine+Prefetch.swift).

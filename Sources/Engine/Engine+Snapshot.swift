@@ -199,7 +199,7 @@ extension Engine {
             wheel.grow(toHold: ordinal + 1)
         }
         let image = customer.image
-        guard isPossible(image, ordinal: ordinal, entries: customer.entries) else {
+        guard let contents = checkedContents(of: image, ordinal: ordinal, entries: customer.entries) else {
             throw DamagedState(reason: "customer \(ordinal) is not as an engine leaves one")
         }
         table.place(customer.id, at: ordinal)
@@ -211,7 +211,8 @@ extension Engine {
             row.pointee.entryOrder = UInt8(order)
             row.pointee.entryCount = UInt16(customer.entryCount)
             UnsafeMutableRawBufferPointer(store.entries(of: row)).copyMemory(from: customer.entries)
-            store.noteEntries(of: row)
+            row.pointee.contents.formUnion(contents)
+            store.noteKeys(of: row)
         }
         size +=
             StateSize.customer(idLength: customer.id.count) + StateSize.place

@@ -33,6 +33,11 @@ struct EntryStore {
         free.deallocate()
     }
 
+    /// The pages that it will grow into next.
+    mutating func takePages(_ ahead: MemoryAhead.Lead, into pages: inout [UnsafeRawBufferPointer]) {
+        entries.takePages(aheadBy: ahead.share, most: ahead.most, into: &pages)
+    }
+
     @inline(__always)
     func pointer(_ block: UInt32) -> UnsafeMutablePointer<Entry> { entries.pointer(Int(block)) }
 
@@ -59,12 +64,15 @@ struct EntryStore {
 
     /// Notes what all entries of a customer are, after they were moved here.
     func noteEntries(of row: UnsafeMutablePointer<CustomerRow>) {
-        let summary = summary(of: row)
         row.pointee.contents.subtract(.entries)
-        for (place, entry) in entries(of: row).enumerated() {
-            row.pointee.contents.insert(entry.kind.content)
-            summary?.setTag(place, key: entry.key)
-        }
+        for entry in entries(of: row) { row.pointee.contents.insert(entry.kind.content) }
+        noteKeys(of: row)
+    }
+
+    /// The same of a customer of whom it is known what they are.
+    func noteKeys(of row: UnsafeMutablePointer<CustomerRow>) {
+        guard let summary = summary(of: row) else { return }
+        for (place, entry) in entries(of: row).enumerated() { summary.setTag(place, key: entry.key) }
     }
 
     /// Of a customer with entries; nil if they are few.

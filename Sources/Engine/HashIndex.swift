@@ -86,19 +86,38 @@ struct HashIndex {
         buckets.grow(toHold: bucketCount * HashIndex.slotsPerBucket)
     }
 
-    mutating func insert(_ hash: UInt64, _ ordinal: Int) {
-        count += 1
-        if count * 2 > bucketCount * HashIndex.doubleLoad { split() }
-        append(hash << 32 | UInt64(ordinal + 1), to: home(hash))
+    /// The pages that it will grow into next; with `customers`, those that it takes to hold so many.
+    mutating func takePages(_ ahead: MemoryAhead.Lead, customers: Int?, into pages: inout [UnsafeRawBufferPointer]) {
+        guard let customers else {
+            return buckets.takePages(aheadBy: ahead.share, most: ahead.most, into: &pages)
+        }
+        let needed = (customers * 2 + HashIndex.doubleLoad - 1) / HashIndex.doubleLoad
+        buckets.takePages(toHold: needed * HashIndex.slotsPerBucket, into: &pages)
     }
 
-    private mutating func append(_ entry: UInt64, to number: Int) {
+    mutating func insert(_ hash: UInt64, _ ordinal: Int) {
+        _ = insert(hash, ordinal) { _ in false }
+    }
+
+    /// False, and nothing is inserted, if there is an ordinal with this hash for which `isSame` is true.
+    @inline(__always)
+    mutating func insert(_ hash: UInt64, _ ordinal: Int, unless isSame: (Int) -> Bool) -> Bool {
+        if (count + 1) * 2 > bucketCount * HashIndex.doubleLoad { split() }
+        let isNew = append(hash << 32 | UInt64(ordinal + 1), to: home(hash), unless: isSame)
+        if isNew { count += 1 }
+        return isNew
+    }
+
+    @inline(__always)
+    private mutating func append(_ entry: UInt64, to number: Int, unless isSame: (Int) -> Bool) -> Bool {
         var slots = bucket(number)
         var at = 0
         while slots[at] != 0 {
             if slots[at] & HashIndex.link != 0 {
                 slots = overflow(HashIndex.next(slots[at]))
                 at = 0
+            } else if slots[at] >> 32 == entry >> 32 && isSame(Int(slots[at] & HashIndex.low) - 1) {
+                return false
             } else if at == HashIndex.slotsPerBucket - 1 {
                 let added = addOverflow()
                 overflow(added)[0] = slots[at]
@@ -108,6 +127,7 @@ struct HashIndex {
             }
         }
         slots[at] = entry
+        return true
     }
 
     private mutating func addOverflow() -> Int {
@@ -131,7 +151,7 @@ struct HashIndex {
         // On the stack, as long as the bucket does not go on and on.
         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: slotCount(from)) { dealt in
             let count = take(from, into: dealt)
-            for entry in dealt[..<count] { append(entry, to: home(entry >> 32)) }
+            for entry in dealt[..<count] { _ = append(entry, to: home(entry >> 32)) { _ in false } }
         }
     }
 

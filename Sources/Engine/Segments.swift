@@ -1,6 +1,14 @@
 // Memory that grows by segments: nothing is ever moved, so growth costs no pause and no copy.
 import CMemory
 
+/// Huge pages.
+private enum Pages {
+    static let bytes = 1 << 21
+
+    /// Rounded up.
+    static func whole(_ bytes: Int) -> Int { (bytes + Pages.bytes - 1) & ~(Pages.bytes - 1) }
+}
+
 /// An array of plain values in segments of 2^`shift`; values are zero bytes until they are written.
 struct SegmentedArray<Element: BitwiseCopyable> {
     private let shift: Int
@@ -10,6 +18,8 @@ struct SegmentedArray<Element: BitwiseCopyable> {
     private var directoryCapacity = 64
     /// How many values it was asked to hold.
     private(set) var reach = 0
+    /// Bytes from the first value on whose pages were in use or given out by `takePages`.
+    private var pagesTo = 0
 
     init(shift: Int) {
         self.shift = shift
@@ -34,6 +44,10 @@ struct SegmentedArray<Element: BitwiseCopyable> {
     mutating func grow(toHold count: Int) {
         if count <= reach { return }
         reach = count
+        map(toHold: count)
+    }
+
+    private mutating func map(toHold count: Int) {
         while capacity < count {
             if segmentCount == directoryCapacity {
                 let larger = UnsafeMutablePointer<UnsafeMutablePointer<Element>>.allocate(
@@ -48,13 +62,37 @@ struct SegmentedArray<Element: BitwiseCopyable> {
         }
     }
 
+    /// Adds to `pages` the pages that growing to `count` values will touch, in whole huge pages. None is added twice, and none of a segment that is
+    /// not made of pages.
+    mutating func takePages(toHold count: Int, into pages: inout [UnsafeRawBufferPointer]) {
+        let stride = MemoryLayout<Element>.stride
+        var from = max(pagesTo, Pages.whole(bytes))
+        let end = Pages.whole(count * stride)
+        if segmentBytes < Pages.bytes || from >= end { return }
+        pagesTo = end
+        map(toHold: (end + stride - 1) / stride)
+        while from < end {
+            let (segment, offset) = from.quotientAndRemainder(dividingBy: segmentBytes)
+            let length = min(end - from, segmentBytes - offset)
+            pages.append(UnsafeRawBufferPointer(start: UnsafeRawPointer(segments[segment]) + offset, count: length))
+            from += length
+        }
+    }
+
+    /// The same for `share` of what it holds, `most` bytes at most, once half of what was added the last time is in use.
+    mutating func takePages(aheadBy share: Int, most: Int, into pages: inout [UnsafeRawBufferPointer]) {
+        let lead = min(bytes / share, most)
+        if lead < Pages.bytes || pagesTo - bytes > lead / 2 { return }
+        takePages(toHold: reach + lead / MemoryLayout<Element>.stride, into: &pages)
+    }
+
     private var segmentBytes: Int { MemoryLayout<Element>.stride << shift }
 
     /// Large ones come as pages of their own, which cost nothing before they are touched. The first ones of an array are small, so that
     /// a shard with few customers stays small; later ones are huge, so that the processor finds any of them without a walk.
     private func newSegment() -> UnsafeMutablePointer<Element> {
-        if segmentBytes >= pagesFrom {
-            let small = segmentCount == 0 ? smallBytes : 0
+        if segmentBytes >= Pages.bytes {
+            let small = segmentCount == 0 ? Pages.bytes : 0
             guard let pages = rfmd_pages(segmentBytes, small) else {
                 preconditionFailure("the system has no memory left")
             }
@@ -65,12 +103,9 @@ struct SegmentedArray<Element: BitwiseCopyable> {
         return memory.bindMemory(to: Element.self, capacity: 1 << shift)
     }
 
-    private var pagesFrom: Int { 1 << 21 }
-    private var smallBytes: Int { 1 << 21 }
-
     func deallocate() {
         for segment in 0..<segmentCount {
-            if segmentBytes >= pagesFrom {
+            if segmentBytes >= Pages.bytes {
                 rfmd_pages_free(segments[segment], segmentBytes)
             } else {
                 segments[segment].deallocate()
@@ -98,7 +133,8 @@ struct OrdinalSet {
     }
 
     mutating func grow(toHold ordinals: Int) {
-        reach = max(reach, ordinals)
+        if ordinals <= reach { return }
+        reach = ordinals
         words.grow(toHold: (reach >> 6) + 1)
         summary.grow(toHold: (reach >> 12) + 1)
     }

@@ -234,6 +234,7 @@ package final class GroupConsumer: RecordSource {
     package func headers(of record: RawRecord) -> [RecordHeader] { GroupConsumer.headers(of: record) }
 
     static func headers(of record: RawRecord) -> [RecordHeader] {
+        if RecordLayout.hasNoHeaders(key: record.key, value: record.value) { return [] }
         guard let message = record.message else { return [] }
         var list: OpaquePointer?
         guard rd_kafka_message_headers(UnsafePointer<rd_kafka_message_t>(message), &list) == RD_KAFKA_RESP_ERR_NO_ERROR,

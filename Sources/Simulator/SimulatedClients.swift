@@ -316,7 +316,7 @@ struct SimulatedLanes: Lanes, @unchecked Sendable {
     let world: World
     unowned let process: SimulatedProcess
 
-    func lane() -> any Lane { SimulatedLane("\(process.name) lane", world, process) }
+    func lane(_ priority: LanePriority) -> any Lane { SimulatedLane("\(process.name) lane", world, process) }
 
     func wait(until isDone: () -> Bool) -> Bool {
         while !isDone() {
@@ -341,7 +341,7 @@ final class TimelessLanes: Lanes, @unchecked Sendable {
         func end() {}
     }
 
-    func lane() -> any Lane { Timeless(self) }
+    func lane(_ priority: LanePriority) -> any Lane { Timeless(self) }
 
     func wait(until isDone: () -> Bool) -> Bool {
         while !isDone() {

@@ -8,8 +8,14 @@ package protocol Lane: AnyObject, Sendable {
     func end()
 }
 
+package enum LanePriority: Sendable {
+    case normal
+    /// Gives way to the worker where there are more threads than processors: nobody waits for it soon.
+    case background
+}
+
 package protocol Lanes: Sendable {
-    func lane() -> any Lane
+    func lane(_ priority: LanePriority) -> any Lane
     /// Waits until `isDone`, which something given to one of these lanes makes true before it ends. False if nothing will any more: a
     /// simulated process was killed. Not for what runs on a lane itself.
     func wait(until isDone: () -> Bool) -> Bool
@@ -22,7 +28,7 @@ package struct ThreadLanes: Lanes {
 
     package init() {}
 
-    package func lane() -> any Lane { ThreadLane(progress) }
+    package func lane(_ priority: LanePriority) -> any Lane { ThreadLane(progress, priority) }
 
     package func wait(until isDone: () -> Bool) -> Bool {
         progress.locked { while !isDone() { progress.wait() } }
@@ -39,9 +45,12 @@ private final class ThreadLane: Lane, @unchecked Sendable {
     private var queue: [@Sendable () -> Void] = []
     private var ends = false
 
-    init(_ progress: Monitor) {
+    init(_ progress: Monitor, _ priority: LanePriority) {
         self.progress = progress
-        SystemThread.detached { [self] in work() }
+        SystemThread.detached { [self] in
+            if priority == .background { SystemThread.giveWay() }
+            work()
+        }
     }
 
     func run(_ work: @escaping @Sendable () -> Void) {

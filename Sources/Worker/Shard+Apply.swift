@@ -1,4 +1,5 @@
 // How a shard applies a slice: its records in their order, then what is due; or a new version.
+import CMemory
 import Codec
 import Engine
 import Model
@@ -45,8 +46,25 @@ extension Shard {
     @inline(__always)
     private func announce(_ records: [RawRecord], _ announced: inout Int, upTo end: Int) {
         while announced < end {
+            if announced + Shard.fetchedAhead < records.count { Shard.fetch(records[announced + Shard.fetchedAhead]) }
             if let key = records[announced].key { engine.announce(key) }
             announced += 1
+        }
+    }
+
+    /// How many records before it is announced a record is best fetched: another thread wrote it, some time ago.
+    private static let fetchedAhead = 8
+    /// Beyond this the processor sees by itself where the reading goes.
+    private static let mostBytesAhead = 256
+
+    @inline(__always)
+    private static func fetch(_ record: RawRecord) {
+        guard let key = record.key?.baseAddress, let value = record.value, let start = value.baseAddress else { return }
+        rfmd_prefetch_to_read(key)
+        var line = 0
+        while line < min(value.count, mostBytesAhead) {
+            rfmd_prefetch_to_read(start + line)
+            line += 64
         }
     }
 

@@ -272,11 +272,15 @@ struct ShardRecovery {
         var shard: Shard?
         var obstacle: Obstacle?
         let place = JournalPlace(batch: identity.batch, chain: identity.chain, record: identity.journalRecord)
+        let memory = MemoryToucher(ports.lanes, .normal)
         do throws(SnapshotFailure) {
             try ports.vault.load(identity) { (chunk: UnsafeRawBufferPointer) throws(SnapshotFailure) in
                 tick()
                 do throws(Engine.DamagedState) {
-                    if let shard { return try shard.engine.restoreCustomers(chunk) }
+                    if let shard {
+                        try shard.engine.restoreCustomers(chunk)
+                        return memory.touch(aheadOf: shard.engine)
+                    }
                     let (digest, header) = try SnapshotProgress.split(header: chunk)
                     var before: KnownVersion?
                     if let digest {

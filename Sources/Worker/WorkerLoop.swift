@@ -32,6 +32,7 @@ final class WorkerLoop {
     /// A batch was handed over, and is not known to be committed.
     private var isCommitting = false
     private var batchStartedAt: Int64?
+    private let memory: MemoryToucher
     var telling = WorkerTelling()
 
     init(
@@ -45,12 +46,13 @@ final class WorkerLoop {
         self.control = control
         self.current = current
         self.book = book
+        memory = MemoryToucher(ports.lanes, .background)
         let source = try ports.source()
         self.source = source
         do throws(TransportFailure) {
             reader = try ports.reader()
             committer = Committer(
-                sink: try ports.sink(), lane: ports.lanes.lane(), topics: options.topics, format: options.format,
+                sink: try ports.sink(), lane: ports.lanes.lane(.normal), topics: options.topics, format: options.format,
                 wake: source.wake)
         } catch {
             source.close()
@@ -93,7 +95,10 @@ final class WorkerLoop {
         var didWork = false
         for shard in shards where try advance(shard) { didWork = true }
         sealPending()
-        for shard in shards { continueSnapshot(shard) }
+        for shard in shards {
+            continueSnapshot(shard)
+            memory.touch(aheadOf: shard.shard.engine)
+        }
         telling.tell(self)
         if !didWork { source.wait(timeout: shards.contains { $0.snapshot != nil } ? 5 : 50) }
     }

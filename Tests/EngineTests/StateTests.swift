@@ -1,4 +1,5 @@
 // Limits of one customer, and the parts that hold state: store, wheel and table.
+import CMemory
 import Model
 import Rules
 import TestSupport
@@ -264,6 +265,43 @@ import Testing
                 row.pointee.due = random.one(in: 3) ? CustomerRow.never : clock + random.int64(1...1 << 36)
                 wheel.update(one, table.rows)
             }
+        }
+    }
+
+    /// What an array will grow into is given out to be touched once, in whole huge pages, and lies where the values will.
+    @Test func pagesAheadAreGivenOutOnce() {
+        let (huge, stride) = (2 << 20, MemoryLayout<Entry>.stride)
+        var array = SegmentedArray<Entry>(shift: 18)
+        defer { array.deallocate() }
+        var taken: [UnsafeRawBufferPointer] = []
+        array.takePages(aheadBy: 16, most: 16 << 20, into: &taken)
+        #expect(taken.isEmpty, "a small array takes nothing ahead")
+        var count = 0
+        while array.bytes < 200 << 20 {
+            count += 10_000
+            array.grow(toHold: count)
+            array[count - 1] = Entry(.order, key: UInt64(count), time: 0, value: 0)
+            let before = taken.count
+            array.takePages(aheadBy: 16, most: 16 << 20, into: &taken)
+            for pages in taken[before...] {
+                #expect(pages.count > 0 && pages.count % huge == 0)
+                #expect(UInt(bitPattern: pages.baseAddress) % UInt(huge) == 0)
+                // Twice: no byte that is in use changes, and none that is to come.
+                for _ in 0..<2 { rfmd_pages_touch(pages.baseAddress, pages.count) }
+                #expect(pages.allSatisfy { $0 == 0 })
+            }
+        }
+        let ahead = taken.reduce(0) { $0 + $1.count }
+        #expect(ahead > array.bytes / 2 && ahead < array.bytes + 20 << 20)
+        let starts = Set(taken.flatMap { pages in (0..<pages.count / huge).map { pages.baseAddress! + $0 * huge } })
+        #expect(starts.count * huge == ahead, "none is given out twice")
+        // All of them are the array's own, and what was written is there.
+        array.grow(toHold: count + (20 << 20) / stride)
+        let own = Set(
+            Swift.stride(from: 0, to: array.reach, by: 1_000).map { UInt(bitPattern: array.pointer($0)) / UInt(huge) })
+        #expect(starts.allSatisfy { own.contains(UInt(bitPattern: $0) / UInt(huge)) })
+        for written in Swift.stride(from: 10_000, through: count, by: 10_000) {
+            #expect(array[written - 1].key == UInt64(written))
         }
     }
 

@@ -1,0 +1,42 @@
+// Memory that the state will grow into: whoever touches it first saves the engine a stop of as long as the system takes to give it.
+import CMemory
+
+/// Pages that nobody has used yet. Touching them changes nothing, may come late or never, and may be done by any thread.
+///
+/// Sendable because nothing of the engine is read or written: it only has to be there as long as its pages are used.
+package struct MemoryAhead: @unchecked Sendable {
+    private let engine: Engine
+    private let pages: [UnsafeRawBufferPointer]
+
+    /// How far ahead of its use memory is taken, so that little lies idle.
+    struct Lead {
+        /// As a part of what is in use, so that a small shard stays small.
+        var share: Int
+        /// Bytes, of each large array.
+        var most: Int
+
+        static let usual = Lead(share: 16, most: 16 << 20)
+        /// While a snapshot comes back: a state of some GB grows in seconds.
+        static let restoring = Lead(share: 4, most: 64 << 20)
+    }
+
+    fileprivate init(_ engine: Engine, _ pages: [UnsafeRawBufferPointer]) {
+        self.engine = engine
+        self.pages = pages
+    }
+
+    /// Takes as long as the system needs: 0.2 ms a huge page and more.
+    package func touch() { for part in pages { rfmd_pages_touch(part.baseAddress, part.count) } }
+}
+
+extension Engine {
+    /// What is to be touched next; nil most of the time.
+    package func takeMemoryAhead() -> MemoryAhead? {
+        let isRestoring = restoring != nil
+        let lead = isRestoring ? MemoryAhead.Lead.restoring : .usual
+        var pages: [UnsafeRawBufferPointer] = []
+        table.takePages(lead, isIndexed: !isRestoring, into: &pages)
+        store.takePages(lead, into: &pages)
+        return pages.isEmpty ? nil : MemoryAhead(self, pages)
+    }
+}
