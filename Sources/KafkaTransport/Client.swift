@@ -90,8 +90,10 @@ final class Client {
             }
         case .producer:
             // A transaction lasts from the sealing of a batch to its commit. When its owner dies, the next one waits for its time to run out.
+            // Messages linger until there are enough for a request, but never behind the last of a transaction: its commit sends what is left
+            // at once.
             settings += [
-                ("linger.ms", "5"), ("compression.codec", "lz4"), ("queue.buffering.max.messages", "1000000"),
+                ("linger.ms", "50"), ("compression.codec", "lz4"), ("queue.buffering.max.messages", "1000000"),
                 ("transaction.timeout.ms", String(ClientOptions.transactionTimeout)),
             ]
         case .admin: break
