@@ -24,12 +24,16 @@ static inline void *rfmd_pages(size_t bytes, size_t small) {
   return start;
 }
 
-// Touches pages as the first write to them would, and changes nothing in them; on kernels before 5.14 nothing happens.
+// Touches pages as the first write to them would, and changes nothing in them; on kernels before 5.14 nothing happens. One huge page at
+// a time, for whoever changes the address space waits as long as a call takes.
 static inline void rfmd_pages_touch(const void *start, size_t bytes) {
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
-  madvise((void *)start, bytes, MADV_POPULATE_WRITE);
+  for (size_t at = 0; at < bytes; at += RFMD_HUGE_PAGE) {
+    size_t rest = bytes - at;
+    madvise((uint8_t *)start + at, rest < RFMD_HUGE_PAGE ? rest : RFMD_HUGE_PAGE, MADV_POPULATE_WRITE);
+  }
 }
 
 // What they hold goes back to the system; they are zeroed again. Others of the process may be touched meanwhile.

@@ -10,7 +10,7 @@ package protocol Lane: AnyObject, Sendable {
 
 package enum LanePriority: Sendable {
     case normal
-    /// Gives way to the worker where there are more threads than processors: nobody waits for it soon.
+    /// Gives way to the worker where there are more threads than processors: it is waited for only when a bound is reached, or at a stop.
     case background
 }
 
