@@ -36,11 +36,6 @@ extension BrokerTests {
             let scene = try Scene("cdnow", partitions: 1)
             try scene.producer().send(
                 rows.map { NewRecord($0.customer, $0.json, timestamp: $0.time) }, to: scene.inputs[0])
-            let daemon = try scene.start().awaitReady()
-            let collector = try JournalCollector(scene)
-            try scene.awaitDrained(daemon)
-            try daemon.stop()
-
             let file = try scene.folder.write(rows.map(\.json).joined(separator: "\n") + "\n", to: "cdnow.ndjson")
             let config = try scene.folder.write(scene.yaml(), to: "replay.yaml")
             let replay = try Command.run(try Repository.binary(), ["replay", "--config", config, file])
@@ -57,6 +52,13 @@ extension BrokerTests {
                         key: (object["subject"] as? String).map { Array($0.utf8) }, value: Array(line.utf8), headers: []
                     ))
             }
+
+            let daemon = try scene.start().awaitReady()
+            let collector = try JournalCollector(scene)
+            try scene.awaitDrained(daemon)
+            // Deadlines of the last records may still be due then: they fire some at a time.
+            try scene.awaitEvents("as many events as the replay has", daemon) { $0.count >= expected.count }
+            try daemon.stop()
             let actual = try scene.events()
             print("cdnowThroughKafkaEqualsReplay: \(rows.count) records, \(actual.count) events")
             #expect(actual.count > 100_000)
