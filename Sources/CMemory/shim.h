@@ -46,5 +46,16 @@ static inline void rfmd_prefetch(const void *address) { __builtin_prefetch(addre
 // The same for what will only be read.
 static inline void rfmd_prefetch_to_read(const void *address) { __builtin_prefetch(address, 0, 3); }
 
+// The lines of some bytes, the first 64 * `most` of them: beyond a few the processor sees by itself where the reading goes.
+static inline void rfmd_prefetch_lines(const void *start, size_t bytes, size_t most) {
+  for (size_t line = 0; line < most && line * 64 < bytes; line++) rfmd_prefetch((const uint8_t *)start + line * 64);
+}
+
+static inline void rfmd_prefetch_lines_to_read(const void *start, size_t bytes, size_t most) {
+  for (size_t line = 0; line < most && line * 64 < bytes; line++) {
+    rfmd_prefetch_to_read((const uint8_t *)start + line * 64);
+  }
+}
+
 // What the allocator holds and nobody uses goes back to the system: for measurements.
 static inline void rfmd_give_back(void) { malloc_trim(0); }

@@ -420,12 +420,3 @@ package final class RecordDecoder {
         }
     }
 }
-
-extension UnsafeRawBufferPointer {
-    @inline(__always)
-    fileprivate func isSame(as other: UnsafeRawBufferPointer) -> Bool {
-        guard count == other.count else { return false }
-        for at in indices where self[at] != other[at] { return false }
-        return true
-    }
-}

@@ -15,7 +15,7 @@ struct CustomerRow: BitwiseCopyable {
     private var packedDue: PackedInstant
     var entryCount: UInt16
     private var packedQueued: PackedInstant
-    /// Order of the block of entries (EntryStore); valid if `entryCount` > 0.
+    /// Order of the block of entries (EntryStore); valid if `entryCount` > 0, or while they are open.
     var entryOrder: UInt8
     var idLength: UInt8
     private var packedFirstSeen: PackedInstant
@@ -25,6 +25,8 @@ struct CustomerRow: BitwiseCopyable {
     private var packedLastEvent: PackedInstant
     /// No click can change a decision about him before `due`.
     var ignoresClicks: Bool
+    /// From which packed entries count their times (PackedEntry); valid if they are packed.
+    var entryEpoch: UInt8
     var entries: UInt32
     var rungs: (UInt8, UInt8, UInt8, UInt8)
     /// His neighbours in a slot of the wheel; valid if `queued` is an instant.
@@ -44,6 +46,9 @@ struct CustomerRow: BitwiseCopyable {
         static let activity = Contents(rawValue: 1 << 5)
         /// Orders of his left the longest window (AgedOrders).
         static let aged = Contents(rawValue: 1 << 6)
+
+        /// His entries lie packed (PackedEntry).
+        static let packed = Contents(rawValue: 1 << 7)
 
         static let entries: Contents = [.orders, .pendingRefunds, .seen, .clicks, .warnings]
     }

@@ -76,7 +76,7 @@ struct CustomerTable {
         }
         return index.find(hash) { ordinal in
             let row = rows.pointer(ordinal)
-            return Int(row.pointee.idLength) == id.count && withID(ordinal) { $0.elementsEqual(id) }
+            return Int(row.pointee.idLength) == id.count && withID(ordinal) { $0.isSame(as: id) }
         }
     }
 
@@ -85,7 +85,10 @@ struct CustomerTable {
         let ordinal = count
         reserve(count + 1)
         place(id, at: ordinal)
-        index.insert(hash, ordinal)
+        // A copy, for it asks the rest of the table.
+        var index = index
+        index.insert(hash, ordinal) { placed in withID(placed) { self.hash($0) } }
+        self.index = index
         return ordinal
     }
 
@@ -126,7 +129,10 @@ struct CustomerTable {
             for ordinal in 0..<count + ahead {
                 if ordinal >= ahead {
                     let (placed, hash) = (ordinal - ahead, hashes[ordinal % ahead])
-                    if !index.insert(hash, placed, unless: { isSame($0, placed) }) { return false }
+                    let isNew = index.insert(hash, placed, unless: { isSame($0, placed) }) { other in
+                        withID(other) { self.hash($0) }
+                    }
+                    if !isNew { return false }
                 }
                 if ordinal < count {
                     let hash = withID(ordinal) { self.hash($0) }
@@ -138,14 +144,15 @@ struct CustomerTable {
         }
     }
 
-    /// The pages that it will grow into next. `isIndexed`: false while customers are placed, who are indexed all at once.
-    mutating func takePages(_ ahead: MemoryAhead.Lead, isIndexed: Bool, into pages: inout [UnsafeRawBufferPointer]) {
-        rows.takePages(aheadBy: ahead.share, most: ahead.most, into: &pages)
-        index.takePages(ahead, customers: isIndexed ? nil : count, into: &pages)
+    /// The pages that it will grow into next. `placed`: customers who were placed so far and are indexed all at once; nil if all are
+    /// indexed.
+    mutating func takePages(_ ahead: MemoryAhead.Lead, placed: Int?, into pages: inout [UnsafeRawBufferPointer]) {
+        rows.takePages(aheadBy: ahead.divisor, most: ahead.most, into: &pages)
+        if let placed { index.takePages(toHold: placed, into: &pages) } else { index.takePages(ahead, into: &pages) }
     }
 
     private func isSame(_ one: Int, _ other: Int) -> Bool {
-        withID(one) { id in withID(other) { id.count == $0.count && id.elementsEqual($0) } }
+        withID(one) { id in withID(other) { id.isSame(as: $0) } }
     }
 
     // Ahead of `find` (Engine+Prefetch.swift).

@@ -10,14 +10,14 @@ package struct MemoryAhead: @unchecked Sendable {
 
     /// How far ahead of its use memory is taken, so that little lies idle.
     struct Lead {
-        /// As a part of what is in use, so that a small shard stays small.
-        var share: Int
+        /// Of what is in use: one part in so many, so that a small shard stays small.
+        var divisor: Int
         /// Bytes, of each large array.
         var most: Int
 
-        static let usual = Lead(share: 16, most: 16 << 20)
+        static let usual = Lead(divisor: 16, most: 16 << 20)
         /// While a snapshot comes back: a state of some GB grows in seconds.
-        static let restoring = Lead(share: 4, most: 64 << 20)
+        static let restoring = Lead(divisor: 4, most: 64 << 20)
     }
 
     fileprivate init(_ engine: Engine, _ pages: [UnsafeRawBufferPointer]) {
@@ -32,10 +32,9 @@ package struct MemoryAhead: @unchecked Sendable {
 extension Engine {
     /// What is to be touched next; nil most of the time.
     package func takeMemoryAhead() -> MemoryAhead? {
-        let isRestoring = restoring != nil
-        let lead = isRestoring ? MemoryAhead.Lead.restoring : .usual
+        let lead = restoring == nil ? MemoryAhead.Lead.usual : .restoring
         var pages: [UnsafeRawBufferPointer] = []
-        table.takePages(lead, isIndexed: !isRestoring, into: &pages)
+        table.takePages(lead, placed: restoring?.placed.count, into: &pages)
         store.takePages(lead, into: &pages)
         return pages.isEmpty ? nil : MemoryAhead(self, pages)
     }

@@ -23,7 +23,6 @@ extension Engine {
                 see(input.occurredAt, row)
                 return .accepted
             }
-            prune(ordinal, row, at: instant)
         } else {
             if table.count >= limits.customers { return .refused(.customers) }
             if exceedsBudget(input, nil, at: instant) { return .refused(.bytes) }
@@ -34,6 +33,8 @@ extension Engine {
             start(table.row(ordinal), input)
         }
         let row = table.row(ordinal)
+        let kept = store.open(row)
+        prune(ordinal, row, at: instant)
         let outcome: Outcome
         switch input.kind {
         case .purchase: outcome = purchase(input, ordinal, row, at: instant)
@@ -44,6 +45,7 @@ extension Engine {
             see(input.occurredAt, row)
             decide(ordinal, row, at: instant, cause: .event, mute: input.mute, event: input.event)
         }
+        store.close(row, kept)
         wheel.update(ordinal, table.rows)
         return outcome
     }
@@ -92,28 +94,29 @@ extension Engine {
 
     /// Every entry that `prune` would leave at `instant`.
     func eachSurvivor(_ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64, _ body: (Entry) -> Void) {
-        let left = leftDay(at: instant)
-        // Few are looked up one by one, without an allocation.
-        let orders = row.pointee.entryCount > 64 ? orderKeys(row, after: left) : nil
-        func isKept(_ order: UInt64) -> Bool {
-            orders?.contains(order) ?? find(.order, order, row).map { $0.pointee.day > left } ?? false
-        }
-        for entry in store.entries(of: row) {
-            let survives =
-                switch entry.kind {
-                case .order, .pendingRefund: entry.day > left
-                case .seen: entry.day > left || isKept(UInt64(bitPattern: entry.value))
-                case .click: instant - entry.time < entry.value
-                case .warning: true
-                }
-            if survives { body(entry) }
+        store.reading(row) {
+            let left = leftDay(at: instant)
+            // Few are looked up one by one, without an allocation.
+            let orders = row.pointee.entryCount > 64 ? orderKeys(row, after: left) : nil
+            func isKept(_ order: UInt64) -> Bool {
+                orders?.contains(order) ?? find(.order, order, row).map { $0.pointee.day > left } ?? false
+            }
+            for entry in store.entries(of: row) {
+                let survives =
+                    switch entry.kind {
+                    case .order, .pendingRefund: entry.day > left
+                    case .seen: entry.day > left || isKept(UInt64(bitPattern: entry.value))
+                    case .click: instant - entry.time < entry.value
+                    case .warning: true
+                    }
+                if survives { body(entry) }
+            }
         }
     }
 
     private func orderKeys(_ row: UnsafeMutablePointer<CustomerRow>, after left: Int64) -> Set<UInt64> {
-        let entries = store.pointer(row.pointee.entries)
-        let orders = (0..<Int(row.pointee.entryCount)).filter { entries[$0].kind == .order && entries[$0].day > left }
-        return Set(orders.map { entries[$0].key })
+        let orders = store.entries(of: row).lazy.filter { $0.kind == .order && $0.day > left }
+        return Set(orders.map(\.key))
     }
 
     // MARK: Entries
@@ -123,7 +126,7 @@ extension Engine {
     {
         if !row.pointee.contents.contains(kind.content) { return nil }
         let count = Int(row.pointee.entryCount)
-        let entries = store.pointer(row.pointee.entries)
+        let entries = store.first(of: row)
         if let summary = store.summary(of: row) {
             return summary.place(of: key, count: count) { entries[$0].key == key && entries[$0].kind == kind }
                 .map { entries + $0 }
@@ -134,44 +137,21 @@ extension Engine {
 
     func append(_ entry: Entry, _ row: UnsafeMutablePointer<CustomerRow>) {
         let count = Int(row.pointee.entryCount)
-        if count == 0 {
-            row.pointee.entryOrder = 0
-            row.pointee.entries = store.allocate(order: 0)
-        } else if count == EntryStore.capacity(order: Int(row.pointee.entryOrder)) {
-            moveEntries(row, toOrder: Int(row.pointee.entryOrder) + 1)
-        }
-        store.pointer(row.pointee.entries)[count] = entry
-        row.pointee.entryCount += 1
-        row.pointee.contents.insert(entry.kind.content)
+        store.append(entry, row)
         store.summary(of: row)?.add(entry, at: count, windows: rules.constants.windows)
         if count & (count - 1) == 0 { size += StateSize.place * max(1, count) }
     }
 
     func remove(_ index: Int, _ row: UnsafeMutablePointer<CustomerRow>) {
-        let entries = store.pointer(row.pointee.entries)
+        let entries = store.first(of: row)
         let last = Int(row.pointee.entryCount) - 1
         if let summary = store.summary(of: row) {
             if entries[index].kind == .order { summary.forgetSums() }
             summary.setTag(index, key: entries[last].key)
         }
         entries[index] = entries[last]
-        row.pointee.entryCount -= 1
+        store.removeLast(row)
         if last & (last - 1) == 0 { size -= StateSize.place * max(1, last) }
-        if last == 0 {
-            store.release(row.pointee.entries, order: Int(row.pointee.entryOrder))
-            row.pointee.contents.subtract(.entries)
-        } else if last * 4 <= 1 << Int(row.pointee.entryOrder) {
-            moveEntries(row, toOrder: Int(row.pointee.entryOrder) - 1)
-        }
-    }
-
-    private func moveEntries(_ row: UnsafeMutablePointer<CustomerRow>, toOrder order: Int) {
-        let block = store.allocate(order: order)
-        store.pointer(block).update(from: store.pointer(row.pointee.entries), count: Int(row.pointee.entryCount))
-        store.release(row.pointee.entries, order: Int(row.pointee.entryOrder))
-        row.pointee.entries = block
-        row.pointee.entryOrder = UInt8(order)
-        store.noteEntries(of: row)
     }
 
     private func entry(_ kind: Entry.Kind, key: UInt64, time: Int64, value: Int64, flags: Entry.Flags = []) -> Entry {
@@ -256,7 +236,7 @@ extension Engine {
             order.value -= refund.pointee.value
             order.flags.insert(.refunded)
             if refund.pointee.flags.contains(.wiped) { order.flags.insert(.wiped) }
-            remove(refund - store.pointer(row.pointee.entries), row)
+            remove(refund - store.first(of: row), row)
         }
     }
 
@@ -352,7 +332,7 @@ extension Engine {
         var index = 0
         var hasOldSeen = false
         var earliest = Int64.max
-        var entries = store.pointer(row.pointee.entries)
+        var entries = store.first(of: row)
         while index < Int(row.pointee.entryCount) {
             let entry = entries[index]
             if entry.timeAndFlags >= surelyInside && entry.kind != .click {
@@ -374,7 +354,7 @@ extension Engine {
             }
             if goes {
                 remove(index, row)
-                entries = store.pointer(row.pointee.entries)
+                entries = store.first(of: row)
             } else {
                 if entry.kind == .click { earliest = .min }
                 if entry.kind != .warning { earliest = min(earliest, entry.timeAndFlags) }
@@ -391,7 +371,7 @@ extension Engine {
         let orders = row.pointee.entryCount > 64 ? orderKeys(row, after: left) : nil
         var index = 0
         while index < Int(row.pointee.entryCount) {
-            let entry = store.pointer(row.pointee.entries)[index]
+            let entry = store.first(of: row)[index]
             let order = UInt64(bitPattern: entry.value)
             if entry.kind == .seen, entry.day <= left, !(orders?.contains(order) ?? (find(.order, order, row) != nil)) {
                 remove(index, row)

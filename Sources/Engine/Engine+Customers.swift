@@ -13,6 +13,12 @@ extension Engine {
     /// One customer at the shard's clock. Nothing is changed.
     package func withCustomer<Result>(_ ordinal: Int, _ body: (CustomerView) -> Result) -> Result {
         let row = table.row(ordinal)
+        return store.reading(row) { view(ordinal, row, body) }
+    }
+
+    private func view<Result>(
+        _ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, _ body: (CustomerView) -> Result
+    ) -> Result {
         let features = features(ordinal, row, at: clock ?? 0)
         let rungs = rules.ladders.indices.map { ladder in
             let rung = Int(row.pointee.rung(ladder))

@@ -44,8 +44,8 @@ extension Engine {
     package static let lookahead = 24
     /// Announcements after which the slot of the index has come, and the row.
     private static let steps = (row: 9, entries: 17)
-    /// Beyond this the processor sees by itself where the reading goes.
-    private static let mostBytesAhead = 512
+    /// Of a customer's entries.
+    private static let mostLinesAhead = 8
 
     /// Tells that an event of this customer comes soon. Changes nothing, and need not be true.
     @inline(__always)
@@ -60,24 +60,8 @@ extension Engine {
         if row.pointee.contents.contains(.activity) { rfmd_prefetch(table.activity(ordinal)) }
         // Most events are clicks, and of him they need no entries.
         if row.pointee.entryCount == 0 || row.pointee.ignoresClicks { return }
-        let count = Int(row.pointee.entryCount)
-        let entries = store.pointer(row.pointee.entries)
-        if let summary = store.summary(of: row) {
-            // They stand for the entries, of which none but the next is needed.
-            rfmd_prefetch(entries + count)
-            Engine.prefetch(summary.lines(entries: count))
-        } else {
-            Engine.prefetch(UnsafeRawBufferPointer(start: entries, count: count * MemoryLayout<Entry>.stride))
-        }
-    }
-
-    @inline(__always)
-    private static func prefetch(_ bytes: UnsafeRawBufferPointer) {
-        guard let start = bytes.baseAddress else { return }
-        var line = 0
-        while line < min(bytes.count, mostBytesAhead) {
-            rfmd_prefetch(start + line)
-            line += 64
-        }
+        if let next = store.nextOfMany(row) { rfmd_prefetch(next) }
+        let bytes = store.bytes(of: row)
+        rfmd_prefetch_lines(bytes.baseAddress, bytes.count, Engine.mostLinesAhead)
     }
 }

@@ -104,7 +104,7 @@ extension Engine {
         var image = CustomerImage(ordinal, table)
         withUnsafeBytes(of: &image) { buffer.append(contentsOf: $0) }
         buffer.append(row.pointee.entryCount)
-        buffer.append(contentsOf: UnsafeRawBufferPointer(store.entries(of: row)))
+        store.reading(row) { buffer.append(contentsOf: UnsafeRawBufferPointer(store.entries(of: row))) }
     }
 
     /// A digest of the whole state: the same for the same state, whatever the way that led to it.
@@ -205,15 +205,7 @@ extension Engine {
         table.place(customer.id, at: ordinal)
         let row = table.row(ordinal)
         image.restore(ordinal, table)
-        if customer.entryCount > 0 {
-            let order = EntryStore.order(for: customer.entryCount)
-            row.pointee.entries = store.allocate(order: order)
-            row.pointee.entryOrder = UInt8(order)
-            row.pointee.entryCount = UInt16(customer.entryCount)
-            UnsafeMutableRawBufferPointer(store.entries(of: row)).copyMemory(from: customer.entries)
-            row.pointee.contents.formUnion(contents)
-            store.noteKeys(of: row)
-        }
+        store.place(customer.entries, contents, row)
         size +=
             StateSize.customer(idLength: customer.id.count) + StateSize.place
             * StateSize.places(for: customer.entryCount)

@@ -63,10 +63,11 @@ extension Engine {
         guard let sweep else { preconditionFailure("a customer of an old version after the sweep") }
         row.pointee.version = UInt8(truncatingIfNeeded: versionNumber)
         translateRungs(row, sweep)
-        let zone = rules.constants.zone
-        for index in 0..<Int(row.pointee.entryCount) {
-            let entry = store.pointer(row.pointee.entries) + index
-            if entry.pointee.kind != .warning { entry.pointee.setTime(entry.pointee.time, zone: zone) }
+        let kept = store.open(row)
+        defer { store.close(row, kept) }
+        let entries = store.entries(of: row)
+        for index in entries.indices where entries[index].kind != .warning {
+            entries[index].setTime(entries[index].time, zone: rules.constants.zone)
         }
         let mute = mute(ofDeadline: sweep.clock)
         resolveRemovedWarnings(ordinal, row, sweep, mute)
@@ -106,7 +107,7 @@ extension Engine {
     ) {
         var index = 0
         while index < Int(row.pointee.entryCount) {
-            let entry = store.pointer(row.pointee.entries)[index]
+            let entry = store.first(of: row)[index]
             guard entry.kind == .warning, !rules.warnings.contains(where: { $0.key == entry.key }) else {
                 index += 1
                 continue

@@ -171,6 +171,8 @@ package final class Engine {
         catchUpVersion(ordinal, row)
         let due = row.pointee.due
         firedDeadlines += 1
+        let kept = store.open(row)
+        defer { store.close(row, kept) }
         decide(ordinal, row, at: due, cause: .deadline, mute: mute(ofDeadline: due), event: nil)
         precondition(row.pointee.due > due, "a deadline must move on when it has fired")
     }

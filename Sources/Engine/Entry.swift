@@ -23,19 +23,31 @@ struct Entry: BitwiseCopyable {
         var rawValue: UInt16
 
         /// Of an order: a refund named it.
-        static let refunded = Flags(rawValue: 1 << 5)
+        static let refunded = Flags(rawValue: 1 << firstOrderFlag)
         /// Of an order or a pending refund: a refund without an amount; nothing is left for good.
-        static let wiped = Flags(rawValue: 1 << 6)
+        static let wiped = Flags(rawValue: 2 << firstOrderFlag)
         /// Of a warning: an episode is open.
-        static let open = Flags(rawValue: 1 << 7)
+        static let open = Flags(rawValue: 1 << firstWarningFlag)
         /// Of an open warning: its raise was not sent, and its resolve is not to be sent either.
-        static let muted = Flags(rawValue: 1 << 8)
+        static let muted = Flags(rawValue: 2 << firstWarningFlag)
     }
+
+    // Where things stand in `timeAndFlags`.
+    static let firstDayBit: UInt64 = 3
+    static let firstOrderFlag: UInt64 = 5
+    static let firstWarningFlag: UInt64 = 7
+    static let dayDistanceBits: Int64 = 3 << firstDayBit
+    static let orderFlags: Flags = [.refunded, .wiped]
+    static let warningFlags: Flags = [.open, .muted]
 
     var key: UInt64
     /// time << 16 | flags: bits 0-2 the kind, bits 3-4 the day's distance from the UTC day plus 1.
     var timeAndFlags: Int64
     var value: Int64
+
+    init(key: UInt64, timeAndFlags: Int64, value: Int64) {
+        (self.key, self.timeAndFlags, self.value) = (key, timeAndFlags, value)
+    }
 
     init(_ kind: Kind, key: UInt64, time: Int64, dayDistance: Int64 = 0, value: Int64, flags: Flags = []) {
         self.key = key

@@ -1,90 +1,253 @@
 // Memory for entries: a buddy allocator over segments, so that blocks that customers outgrow are joined and used again.
 
-/// Blocks of 1, 2, 4 ... 16,384 places. A block is named by the number of its first place. In large ones the last places hold an
-/// `OrderSummary`, the others an entry each.
+/// Blocks of 1, 2, 4 ... 32,768 places of 16 bytes. A block is named by the number of its first place. It holds packed entries, one a
+/// place, or whole ones; behind those of a large block lies an `OrderSummary`.
+///
+/// Few entries are worked on as whole ones in a workspace, between `open` and `close`; many where they are.
 struct EntryStore {
-    /// A segment of entries is a whole number of huge pages.
+    /// A segment of places is a whole number of huge pages.
     private static let segmentShift = 18
-    static let largestOrder = 14
+    static let largestOrder = 15
     /// Blocks from this order on have a summary.
-    private static let summarizedOrder = 5
+    static let summarizedOrder = 6
+    /// Entries in blocks from this order on are many.
+    private static let manyOrder = 5
+    /// Of a row: where its entries are, while they are open.
+    private static let workspaceBlock = UInt32.max
     private static let none = UInt32.max
-    /// In `states`: the block that begins here is free and has this order; otherwise 0.
-    private static let freeMark: UInt8 = 0x80
 
-    private var entries: SegmentedArray<Entry>
-    private var states: SegmentedArray<UInt8>
+    private var places: SegmentedArray<PackedEntry>
+    /// A bit for each place: a free block begins there.
+    private var freeStarts: SegmentedArray<UInt64>
     /// First free block of each order; blocks of one order are linked through their own memory.
     private let free: UnsafeMutablePointer<UInt32>
+    /// As much as the smallest block for many.
+    private let workspace: UnsafeMutablePointer<Entry>
+    private static let workspaceCapacity = capacity(order: manyOrder)
 
     init() {
-        entries = SegmentedArray(shift: EntryStore.segmentShift)
+        places = SegmentedArray(shift: EntryStore.segmentShift)
         // One segment for each largest block: a small shard does not pay for what a large one has.
-        states = SegmentedArray(shift: EntryStore.largestOrder)
+        freeStarts = SegmentedArray(shift: EntryStore.largestOrder - 6)
         free = .allocate(capacity: EntryStore.largestOrder + 1)
         free.initialize(repeating: EntryStore.none, count: EntryStore.largestOrder + 1)
+        workspace = .allocate(capacity: EntryStore.workspaceCapacity)
     }
 
-    var bytes: Int { entries.bytes + states.bytes }
+    var bytes: Int { places.bytes + freeStarts.bytes }
 
     func deallocate() {
-        entries.deallocate()
-        states.deallocate()
+        places.deallocate()
+        freeStarts.deallocate()
         free.deallocate()
+        workspace.deallocate()
     }
 
     /// The pages that it will grow into next.
     mutating func takePages(_ ahead: MemoryAhead.Lead, into pages: inout [UnsafeRawBufferPointer]) {
-        entries.takePages(aheadBy: ahead.share, most: ahead.most, into: &pages)
+        places.takePages(aheadBy: ahead.divisor, most: ahead.most, into: &pages)
     }
 
-    @inline(__always)
-    func pointer(_ block: UInt32) -> UnsafeMutablePointer<Entry> { entries.pointer(Int(block)) }
+    // MARK: A customer's entries
 
+    /// Where a customer's few entries lie while they are open.
+    struct Kept {
+        fileprivate var block: UInt32
+        fileprivate var order: Int
+    }
+
+    /// Until `close` his entries are whole ones, wherever they lie. No other customer's may be open.
+    @inline(__always)
+    func open(_ row: UnsafeMutablePointer<CustomerRow>) -> Kept? {
+        if row.pointee.entryCount == 0 {
+            row.pointee.entries = EntryStore.workspaceBlock
+            row.pointee.entryOrder = 0
+            return nil
+        }
+        if Int(row.pointee.entryOrder) >= EntryStore.manyOrder { return nil }
+        let kept = Kept(block: row.pointee.entries, order: Int(row.pointee.entryOrder))
+        let count = Int(row.pointee.entryCount)
+        if row.pointee.contents.contains(.packed) {
+            let packed = places.pointer(Int(kept.block))
+            for place in 0..<count { workspace[place] = packed[place].entry(epoch: row.pointee.entryEpoch) }
+            row.pointee.contents.remove(.packed)
+        } else {
+            workspace.update(from: whole(kept.block), count: count)
+        }
+        row.pointee.entries = EntryStore.workspaceBlock
+        row.pointee.entryOrder = 0
+        return kept
+    }
+
+    /// Puts entries that were open where they stay, packed if they can be.
+    mutating func close(_ row: UnsafeMutablePointer<CustomerRow>, _ kept: Kept?) {
+        let count = Int(row.pointee.entryCount)
+        if count == 0 { row.pointee.contents.subtract(.entries) }
+        guard row.pointee.entries == EntryStore.workspaceBlock && count > 0 else {
+            // None are left, or they became many.
+            if let kept { release(kept.block, order: kept.order) }
+            return
+        }
+        let entries = UnsafeMutableBufferPointer(start: workspace, count: count)
+        let packedOrder = Int.bitWidth - (count - 1).leadingZeroBitCount
+        let epoch = packedOrder < EntryStore.manyOrder ? PackedEntry.epoch(of: entries) : nil
+        let order = epoch == nil ? EntryStore.order(for: count) : packedOrder
+        let block = take(order: order, insteadOf: kept)
+        row.pointee.entries = block
+        row.pointee.entryOrder = UInt8(order)
+        if let epoch {
+            row.pointee.contents.insert(.packed)
+            row.pointee.entryEpoch = epoch
+            let packed = places.pointer(Int(block))
+            for place in 0..<count { packed[place] = PackedEntry(entries[place], epoch: epoch) }
+        } else {
+            whole(block).update(from: workspace, count: count)
+        }
+    }
+
+    private mutating func take(order: Int, insteadOf kept: Kept?) -> UInt32 {
+        guard let kept else { return allocate(order: order) }
+        if kept.order == order { return kept.block }
+        release(kept.block, order: kept.order)
+        return allocate(order: order)
+    }
+
+    /// With his entries open, which stay as they are.
+    func reading<Result>(_ row: UnsafeMutablePointer<CustomerRow>, _ body: () throws -> Result) rethrows -> Result {
+        let (block, order, contents) = (row.pointee.entries, row.pointee.entryOrder, row.pointee.contents)
+        defer {
+            (row.pointee.entries, row.pointee.entryOrder, row.pointee.contents) = (block, order, contents)
+        }
+        _ = open(row)
+        return try body()
+    }
+
+    /// The entries of a customer who has none yet: `bytes`, of this kind, aligned or not.
+    mutating func place(
+        _ bytes: UnsafeRawBufferPointer, _ contents: CustomerRow.Contents, _ row: UnsafeMutablePointer<CustomerRow>
+    ) {
+        let count = bytes.count / MemoryLayout<Entry>.stride
+        let kept = open(row)
+        if count > EntryStore.workspaceCapacity {
+            let order = EntryStore.order(for: count)
+            row.pointee.entries = allocate(order: order)
+            row.pointee.entryOrder = UInt8(order)
+        }
+        row.pointee.entryCount = UInt16(count)
+        UnsafeMutableRawBufferPointer(entries(of: row)).copyMemory(from: bytes)
+        row.pointee.contents.formUnion(contents)
+        noteKeys(of: row)
+        close(row, kept)
+    }
+
+    /// Of a customer whose entries are open.
     @inline(__always)
     func entries(of row: UnsafeMutablePointer<CustomerRow>) -> UnsafeMutableBufferPointer<Entry> {
-        let count = Int(row.pointee.entryCount)
-        return UnsafeMutableBufferPointer(start: count == 0 ? nil : pointer(row.pointee.entries), count: count)
+        UnsafeMutableBufferPointer(start: first(of: row), count: Int(row.pointee.entryCount))
     }
 
-    /// Entries that a block holds.
+    /// The first of them, or where it will be.
     @inline(__always)
-    static func capacity(order: Int) -> Int {
-        if order < summarizedOrder { return 1 << order }
-        // A byte for each place, and whole places.
-        let stride = MemoryLayout<Entry>.stride
-        return 1 << order - (OrderSummary.bytes + 1 << order + stride - 1) / stride
+    func first(of row: UnsafeMutablePointer<CustomerRow>) -> UnsafeMutablePointer<Entry> {
+        row.pointee.entries == EntryStore.workspaceBlock ? workspace : whole(row.pointee.entries)
     }
 
-    /// Order of the smallest block that holds `count` entries.
-    static func order(for count: Int) -> Int {
-        let order = Int.bitWidth - max(0, count - 1).leadingZeroBitCount
-        return count <= capacity(order: order) ? order : order + 1
+    /// Adds one to entries that are open.
+    mutating func append(_ entry: Entry, _ row: UnsafeMutablePointer<CustomerRow>) {
+        let count = Int(row.pointee.entryCount)
+        let isInWorkspace = row.pointee.entries == EntryStore.workspaceBlock
+        let order = isInWorkspace ? EntryStore.manyOrder : Int(row.pointee.entryOrder)
+        if count == EntryStore.capacity(order: order) { move(row, toOrder: order + 1) }
+        first(of: row)[count] = entry
+        row.pointee.entryCount += 1
+        row.pointee.contents.insert(entry.kind.content)
     }
 
-    /// Notes what all entries of a customer are, after they were moved here.
-    func noteEntries(of row: UnsafeMutablePointer<CustomerRow>) {
+    /// Takes the last of open entries away.
+    mutating func removeLast(_ row: UnsafeMutablePointer<CustomerRow>) {
+        row.pointee.entryCount -= 1
+        if row.pointee.entries == EntryStore.workspaceBlock { return }
+        let order = Int(row.pointee.entryOrder)
+        let isRoomy = Int(row.pointee.entryCount) * 2 <= EntryStore.capacity(order: order - 1)
+        if isRoomy { move(row, toOrder: order - 1) }
+    }
+
+    /// To a block of this order, or to the workspace if they are few.
+    private mutating func move(_ row: UnsafeMutablePointer<CustomerRow>, toOrder order: Int) {
+        let entries = entries(of: row)
+        let (block, before) = (row.pointee.entries, Int(row.pointee.entryOrder))
+        let isFew = order < EntryStore.manyOrder
+        row.pointee.entries = isFew ? EntryStore.workspaceBlock : allocate(order: order)
+        row.pointee.entryOrder = isFew ? 0 : UInt8(order)
+        first(of: row).update(from: entries.baseAddress!, count: entries.count)
+        if block != EntryStore.workspaceBlock { release(block, order: before) }
+        noteEntries(of: row)
+    }
+
+    /// Notes what all entries of a customer are, after they were moved.
+    private func noteEntries(of row: UnsafeMutablePointer<CustomerRow>) {
         row.pointee.contents.subtract(.entries)
         for entry in entries(of: row) { row.pointee.contents.insert(entry.kind.content) }
         noteKeys(of: row)
     }
 
     /// The same of a customer of whom it is known what they are.
-    func noteKeys(of row: UnsafeMutablePointer<CustomerRow>) {
+    private func noteKeys(of row: UnsafeMutablePointer<CustomerRow>) {
         guard let summary = summary(of: row) else { return }
         for (place, entry) in entries(of: row).enumerated() { summary.setTag(place, key: entry.key) }
     }
 
-    /// Of a customer with entries; nil if they are few.
+    /// Of a customer with many entries; nil if they are fewer.
     @inline(__always)
     func summary(of row: UnsafeMutablePointer<CustomerRow>) -> OrderSummary? {
         if Int(row.pointee.entryOrder) < EntryStore.summarizedOrder { return nil }
         return summary(row.pointee.entries, order: Int(row.pointee.entryOrder))
     }
 
+    /// Where the next entry of a customer with many goes; nil if they are fewer.
+    @inline(__always)
+    func nextOfMany(_ row: UnsafeMutablePointer<CustomerRow>) -> UnsafeMutablePointer<Entry>? {
+        summary(of: row) == nil ? nil : whole(row.pointee.entries) + Int(row.pointee.entryCount)
+    }
+
+    /// What an event will read of entries that are not open. Of many it is the summary, which stands for them.
+    @inline(__always)
+    func bytes(of row: UnsafeMutablePointer<CustomerRow>) -> UnsafeRawBufferPointer {
+        let count = Int(row.pointee.entryCount)
+        if let summary = summary(of: row) { return summary.lines(entries: count) }
+        let isPacked = row.pointee.contents.contains(.packed)
+        return UnsafeRawBufferPointer(
+            start: places.pointer(Int(row.pointee.entries)),
+            count: count * (isPacked ? MemoryLayout<PackedEntry>.stride : MemoryLayout<Entry>.stride))
+    }
+
+    // MARK: Blocks
+
+    /// What lies in a block as whole entries.
+    @inline(__always)
+    func whole(_ block: UInt32) -> UnsafeMutablePointer<Entry> {
+        UnsafeMutableRawPointer(places.pointer(Int(block))).assumingMemoryBound(to: Entry.self)
+    }
+
+    /// Whole entries that a block holds.
+    @inline(__always)
+    static func capacity(order: Int) -> Int {
+        let bytes = MemoryLayout<PackedEntry>.stride << order
+        if order < summarizedOrder { return bytes / MemoryLayout<Entry>.stride }
+        // A byte for each, of which sixteen are read at once.
+        return (bytes - OrderSummary.bytes - 15) / (MemoryLayout<Entry>.stride + 1)
+    }
+
+    /// Order of the smallest block that holds `count` whole entries.
+    static func order(for count: Int) -> Int {
+        var order = Int.bitWidth - max(0, count - 1).leadingZeroBitCount
+        while capacity(order: order) < count { order += 1 }
+        return order
+    }
+
     @inline(__always)
     private func summary(_ block: UInt32, order: Int) -> OrderSummary {
-        OrderSummary(at: pointer(block) + EntryStore.capacity(order: order))
+        OrderSummary(at: whole(block) + EntryStore.capacity(order: order))
     }
 
     /// A summary in it is clear, everything else is as it was left.
@@ -98,9 +261,9 @@ struct EntryStore {
         var found = order
         while found <= EntryStore.largestOrder && free[found] == EntryStore.none { found += 1 }
         if found > EntryStore.largestOrder {
-            let first = UInt32(entries.reach)
-            entries.grow(toHold: entries.reach + (1 << EntryStore.largestOrder))
-            states.grow(toHold: entries.reach)
+            let first = UInt32(places.reach)
+            places.grow(toHold: places.reach + (1 << EntryStore.largestOrder))
+            freeStarts.grow(toHold: places.reach >> 6)
             push(first, order: EntryStore.largestOrder)
             found = EntryStore.largestOrder
         }
@@ -118,7 +281,7 @@ struct EntryStore {
         var order = order
         while order < EntryStore.largestOrder {
             let buddy = block ^ (1 << UInt32(order))
-            guard states[Int(buddy)] == EntryStore.freeMark | UInt8(order) else { break }
+            guard isFree(buddy, order: order) else { break }
             unlink(buddy, order: order)
             block = min(block, buddy)
             order += 1
@@ -126,24 +289,33 @@ struct EntryStore {
         push(block, order: order)
     }
 
-    // A free block's first entry holds its neighbours: key = next, value = previous.
+    /// In the first place of a free block.
+    private struct FreeBlock: BitwiseCopyable {
+        var next: UInt32
+        var previous: UInt32
+        var order: UInt64
+    }
+
+    private func freeBlock(_ block: UInt32) -> UnsafeMutablePointer<FreeBlock> {
+        UnsafeMutableRawPointer(places.pointer(Int(block))).assumingMemoryBound(to: FreeBlock.self)
+    }
+
+    private func isFree(_ block: UInt32, order: Int) -> Bool {
+        freeStarts[Int(block >> 6)] & 1 << UInt64(block & 63) != 0 && freeBlock(block).pointee.order == order
+    }
 
     private mutating func push(_ block: UInt32, order: Int) {
         let next = free[order]
-        let entry = pointer(block)
-        entry.pointee.key = UInt64(next)
-        entry.pointee.value = Int64(EntryStore.none)
-        if next != EntryStore.none { pointer(next).pointee.value = Int64(block) }
+        freeBlock(block).pointee = FreeBlock(next: next, previous: EntryStore.none, order: UInt64(order))
+        if next != EntryStore.none { freeBlock(next).pointee.previous = block }
         free[order] = block
-        states[Int(block)] = EntryStore.freeMark | UInt8(order)
+        freeStarts[Int(block >> 6)] |= 1 << UInt64(block & 63)
     }
 
     private mutating func unlink(_ block: UInt32, order: Int) {
-        let entry = pointer(block)
-        let next = UInt32(entry.pointee.key)
-        let previous = UInt32(entry.pointee.value)
-        if next != EntryStore.none { pointer(next).pointee.value = Int64(previous) }
-        if previous == EntryStore.none { free[order] = next } else { pointer(previous).pointee.key = UInt64(next) }
-        states[Int(block)] = 0
+        let (next, previous) = (freeBlock(block).pointee.next, freeBlock(block).pointee.previous)
+        if next != EntryStore.none { freeBlock(next).pointee.previous = previous }
+        if previous == EntryStore.none { free[order] = next } else { freeBlock(previous).pointee.next = next }
+        freeStarts[Int(block >> 6)] &= ~(1 << UInt64(block & 63))
     }
 }

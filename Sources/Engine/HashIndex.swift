@@ -2,32 +2,55 @@
 import CMemory
 
 /// Litwin, "Linear hashing: a new tool for file and table addressing" (1980). Buckets are split in two one after the other, one every
-/// few insertions, so that no insertion takes long and no id is hashed again. A bucket is one cache line of eight slots, filled from
-/// the first on; one that is full goes on in an overflow bucket. A slot holds the low half of the hash, whose lowest bits choose the
-/// bucket, and ordinal + 1; 0 is an empty slot.
+/// few insertions, so that no insertion takes long. A bucket is one cache line of ten slots, filled from the first on; one that is full
+/// goes on in an overflow line. Of a hash the lowest bits choose the bucket, and a slot keeps the 16 bits above the first 16, its tag:
+/// among many buckets they also say where a slot goes when its bucket is split, among few the hash is asked for again.
 struct HashIndex {
-    private typealias Slots = UnsafeMutablePointer<UInt64>
-    private static let slotsPerBucket = 8
-    /// In the last slot of a bucket that goes on: this bit, and the number of the overflow bucket.
-    private static let link: UInt64 = 1 << 31
-    private static let low: UInt64 = (1 << 32) - 1
+    private static let slotsPerLine = 10
+    /// The lowest bit of a hash that a tag has.
+    private static let tagShift = 16
     /// Twice the customers per bucket: with more there is less to hold, and more overflows.
-    private static let doubleLoad = 11
+    private static let doubleLoad = 16
 
-    private var buckets: SegmentedArray<UInt64>
-    private var overflows: SegmentedArray<UInt64>
+    private var buckets: SegmentedArray<Line>
+    private var overflows: SegmentedArray<Line>
     private var bucketCount = 1
     /// The largest power of two that is not above `bucketCount`, less 1.
     private var mask = 0
     private var count = 0
-    /// Overflow buckets are counted from 1, and the first slot of a free one names the next free one; 0 is none.
+    /// Overflow lines are counted from 1, and a free one goes on in the next free one; 0 is none.
     private var overflowCount = 0
     private var freeOverflow = 0
 
+    /// 64 bytes: ten tags, ten ordinals + 1 of which 0 is an empty slot, and the overflow line in which it goes on.
+    private struct Line: BitwiseCopyable {
+        private var bytes: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+    }
+
+    private struct Slots {
+        let tags: UnsafeMutablePointer<UInt16>
+        let ordinals: UnsafeMutablePointer<UInt32>
+        let next: UnsafeMutablePointer<UInt32>
+
+        @inline(__always)
+        init(_ line: UnsafeMutablePointer<Line>) {
+            let start = UnsafeMutableRawPointer(line)
+            let ordinalsAt = slotsPerLine * MemoryLayout<UInt16>.stride
+            tags = start.assumingMemoryBound(to: UInt16.self)
+            ordinals = (start + ordinalsAt).assumingMemoryBound(to: UInt32.self)
+            next = ordinals + slotsPerLine
+        }
+
+        func empty() {
+            for slot in 0..<slotsPerLine { (tags[slot], ordinals[slot]) = (0, 0) }
+            next.pointee = 0
+        }
+    }
+
     init() {
-        buckets = SegmentedArray(shift: 18)
-        overflows = SegmentedArray(shift: 15)
-        buckets.grow(toHold: HashIndex.slotsPerBucket)
+        buckets = SegmentedArray(shift: 15)
+        overflows = SegmentedArray(shift: 12)
+        buckets.grow(toHold: 1)
     }
 
     var bytes: Int { buckets.bytes + overflows.bytes }
@@ -40,150 +63,150 @@ struct HashIndex {
     /// The bucket of a hash: chosen by one bit more where a bucket was split already.
     @inline(__always)
     private func home(_ hash: UInt64) -> Int {
-        let wide = Int(truncatingIfNeeded: hash & HashIndex.low) & (mask &<< 1 | 1)
+        let wide = Int(truncatingIfNeeded: hash & 0xFFFF_FFFF) & (mask &<< 1 | 1)
         return wide < bucketCount ? wide : wide & mask
     }
 
     @inline(__always)
-    private func bucket(_ number: Int) -> Slots { buckets.pointer(number &* HashIndex.slotsPerBucket) }
-
-    private func overflow(_ number: Int) -> Slots { overflows.pointer(number * HashIndex.slotsPerBucket) }
+    private static func tag(_ hash: UInt64) -> UInt16 { UInt16(truncatingIfNeeded: hash >> UInt64(tagShift)) }
 
     @inline(__always)
-    private static func next(_ slot: UInt64) -> Int { Int(slot & (link - 1)) }
+    private func bucket(_ number: Int) -> Slots { Slots(buckets.pointer(number)) }
+
+    private func overflow(_ number: Int) -> Slots { Slots(overflows.pointer(number)) }
 
     @inline(__always)
-    func prefetch(_ hash: UInt64) { rfmd_prefetch(bucket(home(hash))) }
+    func prefetch(_ hash: UInt64) { rfmd_prefetch(buckets.pointer(home(hash))) }
 
-    /// The ordinal with this hash for which `matches` is true.
+    /// The ordinal for which `matches` is true, among those whose hash seems to be this one.
     @inline(__always)
     func find(_ hash: UInt64, matches: (Int) -> Bool) -> Int? {
+        let tag = HashIndex.tag(hash)
         var slots = bucket(home(hash))
-        var at = 0
-        while at < HashIndex.slotsPerBucket {
-            let slot = slots[at]
-            if slot >> 32 == hash & HashIndex.low {
-                // Neither an empty slot nor a link has a customer, whatever the hash.
-                let ordinal = Int(slot & HashIndex.low) - 1
-                if ordinal >= 0 && slot & HashIndex.link == 0 && matches(ordinal) { return ordinal }
+        while true {
+            for slot in 0..<HashIndex.slotsPerLine where slots.tags[slot] == tag {
+                // The tag of an empty slot is that of some hash too.
+                let ordinal = Int(slots.ordinals[slot]) - 1
+                if ordinal >= 0 && matches(ordinal) { return ordinal }
             }
-            if slot == 0 { return nil }
-            if slot & HashIndex.link != 0 {
-                slots = overflow(HashIndex.next(slot))
-                at = 0
-            } else {
-                at += 1
-            }
+            if slots.next.pointee == 0 { return nil }
+            slots = overflow(Int(slots.next.pointee))
         }
-        return nil
     }
+
+    private static func bucketsNeeded(_ customers: Int) -> Int { (customers * 2 + doubleLoad - 1) / doubleLoad }
 
     /// Of an empty index: makes as many buckets as this many customers will have, so that none is split on the way.
     mutating func reserve(_ customers: Int) {
         precondition(count == 0, "only an empty index is laid out anew")
-        bucketCount = max(bucketCount, (customers * 2 + HashIndex.doubleLoad - 1) / HashIndex.doubleLoad)
+        bucketCount = max(bucketCount, HashIndex.bucketsNeeded(customers))
         mask = 1 << (Int.bitWidth - 1 - bucketCount.leadingZeroBitCount) - 1
-        buckets.grow(toHold: bucketCount * HashIndex.slotsPerBucket)
+        buckets.grow(toHold: bucketCount)
     }
 
-    /// The pages that it will grow into next; with `customers`, those that it takes to hold so many.
-    mutating func takePages(_ ahead: MemoryAhead.Lead, customers: Int?, into pages: inout [UnsafeRawBufferPointer]) {
-        guard let customers else {
-            return buckets.takePages(aheadBy: ahead.share, most: ahead.most, into: &pages)
-        }
-        let needed = (customers * 2 + HashIndex.doubleLoad - 1) / HashIndex.doubleLoad
-        buckets.takePages(toHold: needed * HashIndex.slotsPerBucket, into: &pages)
+    /// The pages that it will grow into next.
+    mutating func takePages(_ ahead: MemoryAhead.Lead, into pages: inout [UnsafeRawBufferPointer]) {
+        buckets.takePages(aheadBy: ahead.divisor, most: ahead.most, into: &pages)
     }
 
-    mutating func insert(_ hash: UInt64, _ ordinal: Int) {
-        _ = insert(hash, ordinal) { _ in false }
+    /// Those that it takes to hold so many.
+    mutating func takePages(toHold customers: Int, into pages: inout [UnsafeRawBufferPointer]) {
+        buckets.takePages(toHold: HashIndex.bucketsNeeded(customers), into: &pages)
     }
 
-    /// False, and nothing is inserted, if there is an ordinal with this hash for which `isSame` is true.
+    /// Inserts an ordinal that is not there. `hashOf` is asked for the hashes of ordinals that are.
+    mutating func insert(_ hash: UInt64, _ ordinal: Int, hashOf: (Int) -> UInt64) {
+        _ = insert(hash, ordinal, unless: { _ in false }, hashOf: hashOf)
+    }
+
+    /// False, and nothing is inserted, if `isSame` is true of an ordinal whose hash seems to be this one.
     @inline(__always)
-    mutating func insert(_ hash: UInt64, _ ordinal: Int, unless isSame: (Int) -> Bool) -> Bool {
-        if (count + 1) * 2 > bucketCount * HashIndex.doubleLoad { split() }
-        let isNew = append(hash << 32 | UInt64(ordinal + 1), to: home(hash), unless: isSame)
+    mutating func insert(
+        _ hash: UInt64, _ ordinal: Int, unless isSame: (Int) -> Bool, hashOf: (Int) -> UInt64
+    ) -> Bool {
+        if (count + 1) * 2 > bucketCount * HashIndex.doubleLoad { split(hashOf) }
+        let isNew = append(HashIndex.tag(hash), UInt32(ordinal + 1), to: home(hash), unless: isSame)
         if isNew { count += 1 }
         return isNew
     }
 
     @inline(__always)
-    private mutating func append(_ entry: UInt64, to number: Int, unless isSame: (Int) -> Bool) -> Bool {
+    private mutating func append(_ tag: UInt16, _ entry: UInt32, to number: Int, unless isSame: (Int) -> Bool) -> Bool {
         var slots = bucket(number)
-        var at = 0
-        while slots[at] != 0 {
-            if slots[at] & HashIndex.link != 0 {
-                slots = overflow(HashIndex.next(slots[at]))
-                at = 0
-            } else if slots[at] >> 32 == entry >> 32 && isSame(Int(slots[at] & HashIndex.low) - 1) {
-                return false
-            } else if at == HashIndex.slotsPerBucket - 1 {
-                let added = addOverflow()
-                overflow(added)[0] = slots[at]
-                slots[at] = HashIndex.link | UInt64(added)
-            } else {
-                at += 1
+        while true {
+            for slot in 0..<HashIndex.slotsPerLine {
+                if slots.ordinals[slot] == 0 {
+                    (slots.tags[slot], slots.ordinals[slot]) = (tag, entry)
+                    return true
+                }
+                if slots.tags[slot] == tag && isSame(Int(slots.ordinals[slot]) - 1) { return false }
             }
+            if slots.next.pointee == 0 { slots.next.pointee = addOverflow() }
+            slots = overflow(Int(slots.next.pointee))
         }
-        slots[at] = entry
-        return true
     }
 
-    private mutating func addOverflow() -> Int {
+    private mutating func addOverflow() -> UInt32 {
         if freeOverflow != 0 {
             let number = freeOverflow
-            freeOverflow = Int(overflow(number)[0])
-            overflow(number)[0] = 0
-            return number
+            let next = overflow(number).next
+            freeOverflow = Int(next.pointee)
+            next.pointee = 0
+            return UInt32(number)
         }
         overflowCount += 1
-        overflows.grow(toHold: (overflowCount + 1) * HashIndex.slotsPerBucket)
-        return overflowCount
+        overflows.grow(toHold: overflowCount + 1)
+        return UInt32(overflowCount)
     }
 
-    /// Deals the entries of the next bucket out over itself and a new one.
-    private mutating func split() {
+    /// Deals the slots of the next bucket out over itself and a new one.
+    private mutating func split(_ hashOf: (Int) -> UInt64) {
         let from = bucketCount & mask
+        // What the lowest bits of their hashes have in common, and the bit in which they differ.
+        let deciding = (mask + 1).trailingZeroBitCount
         bucketCount += 1
-        buckets.grow(toHold: bucketCount * HashIndex.slotsPerBucket)
+        buckets.grow(toHold: bucketCount)
         if bucketCount == 2 * (mask + 1) { mask = 2 * mask + 1 }
         // On the stack, as long as the bucket does not go on and on.
-        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: slotCount(from)) { dealt in
+        withUnsafeTemporaryAllocation(of: (tag: UInt16, entry: UInt32).self, capacity: slotCount(from)) { dealt in
             let count = take(from, into: dealt)
-            for entry in dealt[..<count] { _ = append(entry, to: home(entry >> 32)) { _ in false } }
+            for (tag, entry) in dealt[..<count] {
+                let bit =
+                    deciding >= HashIndex.tagShift
+                    ? Int(tag) >> (deciding - HashIndex.tagShift) & 1
+                    : Int(truncatingIfNeeded: hashOf(Int(entry) - 1) >> UInt64(deciding) & 1)
+                _ = append(tag, entry, to: from | bit << deciding) { _ in false }
+            }
         }
     }
 
     /// Slots of a bucket and of those in which it goes on.
     private func slotCount(_ number: Int) -> Int {
-        var last = bucket(number)[HashIndex.slotsPerBucket - 1]
-        var count = HashIndex.slotsPerBucket
-        while last & HashIndex.link != 0 {
-            last = overflow(HashIndex.next(last))[HashIndex.slotsPerBucket - 1]
-            count += HashIndex.slotsPerBucket
+        var slots = bucket(number)
+        var count = HashIndex.slotsPerLine
+        while slots.next.pointee != 0 {
+            slots = overflow(Int(slots.next.pointee))
+            count += HashIndex.slotsPerLine
         }
         return count
     }
 
-    /// Empties a bucket and those in which it goes on; returns how many entries were there.
-    private mutating func take(_ number: Int, into entries: UnsafeMutableBufferPointer<UInt64>) -> Int {
+    /// Empties a bucket and those in which it goes on; returns how many customers were there.
+    private mutating func take(
+        _ number: Int, into dealt: UnsafeMutableBufferPointer<(tag: UInt16, entry: UInt32)>
+    ) -> Int {
         var slots = bucket(number)
         var overflowing = 0
         var count = 0
         while true {
-            var following = 0
-            for at in 0..<HashIndex.slotsPerBucket {
-                if slots[at] & HashIndex.link != 0 {
-                    following = HashIndex.next(slots[at])
-                } else if slots[at] != 0 {
-                    entries[count] = slots[at]
-                    count += 1
-                }
-                slots[at] = 0
+            for slot in 0..<HashIndex.slotsPerLine where slots.ordinals[slot] != 0 {
+                dealt[count] = (slots.tags[slot], slots.ordinals[slot])
+                count += 1
             }
+            let following = Int(slots.next.pointee)
+            slots.empty()
             if overflowing != 0 {
-                slots[0] = UInt64(freeOverflow)
+                slots.next.pointee = UInt32(freeOverflow)
                 freeOverflow = overflowing
             }
             if following == 0 { return count }

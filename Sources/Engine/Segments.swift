@@ -18,7 +18,7 @@ struct SegmentedArray<Element: BitwiseCopyable> {
     private var directoryCapacity = 64
     /// How many values it was asked to hold.
     private(set) var reach = 0
-    /// Bytes from the first value on whose pages were in use or given out by `takePages`.
+    /// Bytes from the first value on whose pages `takePages` gave out.
     private var pagesTo = 0
 
     init(shift: Int) {
@@ -62,11 +62,11 @@ struct SegmentedArray<Element: BitwiseCopyable> {
         }
     }
 
-    /// Adds to `pages` the pages that growing to `count` values will touch, in whole huge pages. None is added twice, and none of a segment that is
-    /// not made of pages.
+    /// Adds to `pages` those of the first `count` values, in whole huge pages. None is added twice, and none of a segment that is not
+    /// made of pages. Some may be in use: who grew by a leap has not used all that he passed.
     mutating func takePages(toHold count: Int, into pages: inout [UnsafeRawBufferPointer]) {
         let stride = MemoryLayout<Element>.stride
-        var from = max(pagesTo, Pages.whole(bytes))
+        var from = pagesTo
         let end = Pages.whole(count * stride)
         if segmentBytes < Pages.bytes || from >= end { return }
         pagesTo = end
@@ -79,9 +79,9 @@ struct SegmentedArray<Element: BitwiseCopyable> {
         }
     }
 
-    /// The same for `share` of what it holds, `most` bytes at most, once half of what was added the last time is in use.
-    mutating func takePages(aheadBy share: Int, most: Int, into pages: inout [UnsafeRawBufferPointer]) {
-        let lead = min(bytes / share, most)
+    /// The same for what it holds and a part of that more, `most` bytes at most, once half of what was added the last time is in use.
+    mutating func takePages(aheadBy divisor: Int, most: Int, into pages: inout [UnsafeRawBufferPointer]) {
+        let lead = min(bytes / divisor, most)
         if lead < Pages.bytes || pagesTo - bytes > lead / 2 { return }
         takePages(toHold: reach + lead / MemoryLayout<Element>.stride, into: &pages)
     }

@@ -4,11 +4,11 @@ import Rules
 
 /// The formula of docs/limits.md. It knows nothing of capacities or of how a state came about, so that a restored one counts the same.
 package enum StateSize {
-    /// His row (64 bytes), clicks (24), aged orders (32) and part of the index (16), rounded up.
+    /// His row (64 bytes), clicks (24), aged orders (32) and part of the index (10), rounded up.
     package static let customer = 144
     /// Ids up to this length stand in the row; of a longer one every byte counts.
     package static let shortID = 16
-    /// An entry (24 bytes) and its mark in the store (1).
+    /// A whole entry (24 bytes) and a byte for it in a summary: packed ones take less.
     package static let place = 25
     /// The budget is exceeded for nothing but a refund of a known order, and for that by this part of it at most.
     static let refundShare = 8

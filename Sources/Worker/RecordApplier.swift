@@ -1,7 +1,6 @@
 // Takes the records of one shard through decoder and engine: the same way for live work, recovery and replay of files.
 import Codec
 import Engine
-import Glibc
 import Model
 
 /// What is known of a record besides its value.
@@ -52,7 +51,7 @@ package final class RecordApplier {
         case .skipped: return .skipped
         case .rejected(let rejection): return .rejected(rejection)
         case .event(let event):
-            guard let key = context.key, RecordApplier.areSame(key, event.customer) else {
+            guard let key = context.key, key.isSame(as: event.customer) else {
                 return .rejected(Rejection(.keyMismatch, field: Field.customerID.name))
             }
             let timestamp = context.timestamp ?? context.reading
@@ -66,13 +65,6 @@ package final class RecordApplier {
             return apply(
                 event, input: context.input, at: version.clockMode == .wall ? known : event.occurredAt, mute: mute)
         }
-    }
-
-    private static func areSame(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
-        guard one.count == other.count, let first = one.baseAddress, let second = other.baseAddress else {
-            return false
-        }
-        return memcmp(first, second, one.count) == 0
     }
 
     /// Applies one line of a file: event clock, no key, no max_future, nothing muted.

@@ -54,18 +54,14 @@ extension Shard {
 
     /// How many records before it is announced a record is best fetched: another thread wrote it, some time ago.
     private static let fetchedAhead = 8
-    /// Beyond this the processor sees by itself where the reading goes.
-    private static let mostBytesAhead = 256
+    /// Of a record's value.
+    private static let mostLinesAhead = 4
 
     @inline(__always)
     private static func fetch(_ record: RawRecord) {
-        guard let key = record.key?.baseAddress, let value = record.value, let start = value.baseAddress else { return }
-        rfmd_prefetch_to_read(key)
-        var line = 0
-        while line < min(value.count, mostBytesAhead) {
-            rfmd_prefetch_to_read(start + line)
-            line += 64
-        }
+        guard let key = record.key, let value = record.value else { return }
+        rfmd_prefetch_to_read(key.baseAddress)
+        rfmd_prefetch_lines_to_read(value.baseAddress, value.count, mostLinesAhead)
     }
 
     private func apply(_ record: RawRecord, _ input: Int, _ reading: Int64, _ headers: (RawRecord) -> [RecordHeader])

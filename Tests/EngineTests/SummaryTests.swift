@@ -105,12 +105,12 @@ import Testing
     }
 
     /// Everything of a block is inside it: entries, the summary and a byte for each entry.
-    @Test(arguments: 0...EntryStore.largestOrder)
+    @Test(arguments: 1...EntryStore.largestOrder)
     func aBlockHoldsWhatItSays(order: Int) {
-        let (entries, bytes) = (EntryStore.capacity(order: order), MemoryLayout<Entry>.stride << order)
+        let (entries, bytes) = (EntryStore.capacity(order: order), MemoryLayout<PackedEntry>.stride << order)
         #expect(entries > 0)
         // Sixteen of those bytes are read at once.
-        let summary = order < 5 ? 0 : OrderSummary.bytes + (entries + 15) / 16 * 16
+        let summary = order < EntryStore.summarizedOrder ? 0 : OrderSummary.bytes + (entries + 15) / 16 * 16
         #expect(entries * MemoryLayout<Entry>.stride + summary <= bytes)
     }
 }
