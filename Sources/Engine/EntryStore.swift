@@ -10,8 +10,10 @@ struct EntryStore {
     static let largestOrder = 15
     /// Blocks from this order on have a summary.
     static let summarizedOrder = 6
-    /// Entries in blocks from this order on are many.
-    private static let manyOrder = 5
+    /// Entries in blocks from this order on are many: more than eight packed ones, or more than five whole ones.
+    private static let manyOrder = 4
+    /// So many are few again.
+    private static let fewAgain = 4
     /// Of a row: where its entries are, while they are open.
     private static let workspaceBlock = UInt32.max
     private static let none = UInt32.max
@@ -168,8 +170,10 @@ struct EntryStore {
         row.pointee.entryCount -= 1
         if row.pointee.entries == EntryStore.workspaceBlock { return }
         let order = Int(row.pointee.entryOrder)
-        let isRoomy = Int(row.pointee.entryCount) * 2 <= EntryStore.capacity(order: order - 1)
-        if isRoomy { move(row, toOrder: order - 1) }
+        let half = EntryStore.capacity(order: order - 1) / 2
+        if row.pointee.entryCount <= (order == EntryStore.manyOrder ? EntryStore.fewAgain : half) {
+            move(row, toOrder: order - 1)
+        }
     }
 
     /// To a block of this order, or to the workspace if they are few.
