@@ -229,6 +229,7 @@ final class MemorySink: TransactionSink {
         defer { records = [] }
         return .committed(offsets: cluster.commit(records, inputs))
     }
+    func abort(_ inputs: InputPositions) { records = [] }
     func close() {}
 }
 
@@ -241,6 +242,8 @@ final class MemoryReader: LogReader {
         if partition.topic == MemoryCluster.input { return (0, Int64(cluster.limit)) }
         return (0, Int64(cluster.records(partition).count))
     }
+
+    func open(among partitions: [TopicPartition]) -> [TopicPartition] { [] }
 
     func read(
         _ partition: TopicPartition, from: Int64, end: Int64, progress: () throws(TransportFailure) -> Void,

@@ -42,6 +42,10 @@ struct WorkerLog: WorkerObserver {
                     here, ("shard", String(shard)), ("batch", String(batch)), ("customers", String(customers)),
                     ("ms", String(milliseconds)),
                 ])
+        case .leftOpen(let partitions):
+            logger.warning(
+                "transactions do not end: what an earlier life of this worker may have left open is aborted",
+                [here, ("partitions", partitions.map(\.description).joined(separator: ","))])
         case .connection(let problem?):
             logger.warning("no broker can be reached: waiting", [here, ("problem", problem)])
         case .connection(nil): logger.notice("brokers can be reached again", [here])

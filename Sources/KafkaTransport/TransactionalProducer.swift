@@ -144,6 +144,22 @@ package final class TransactionalProducer: TransactionSink {
         return .committed(offsets: offsets.sorted { $0.key < $1.key }.map(\.value))
     }
 
+    package func abort(_ inputs: InputPositions) throws(TransportFailure) {
+        try begin()
+        try sendPositions(inputs)
+        // An abort takes back what was not sent yet.
+        let error = rd_kafka_flush(client.pointer, TransactionalProducer.flushMilliseconds)
+        if let refusal = open?.refusal { throw refusal }
+        if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "flush").asAbort }
+        if let undelivered = open?.undelivered { throw .abort(undelivered) }
+        if let error = rd_kafka_abort_transaction(client.pointer, -1) {
+            throw TransportFailure(taking: error, "abort").asAbort
+        }
+        open = nil
+    }
+
+    private static let flushMilliseconds: Int32 = 30_000
+
     private var hasTooLarge: Bool { open?.tooLarge.isEmpty == false }
 
     /// What became of a message: `TOPIC[PARTITION]: why`.

@@ -112,6 +112,7 @@ final class Faults {
         if cluster.isAway { cluster.group.renewSessions() }
         cluster.isAway = false
         cluster.markerMilliseconds = 20
+        cluster.skipsMarkers = false
         (world.lostAnswers, world.doubtfulCommits) = (0, 0)
         (world.disk.isFull, world.disk.isBroken, world.disk.isUnreadable) = (false, false, false)
         world.disk.syncMilliseconds = 3
@@ -255,6 +256,10 @@ final class Faults {
         case .slowMarkers:
             cluster.markerMilliseconds = 2_000
             later(milliseconds) { cluster.markerMilliseconds = 20 }
+        case .skippedMarkers:
+            note("aborts are completed without markers")
+            cluster.skipsMarkers = true
+            later(milliseconds) { cluster.skipsMarkers = false }
         case .expiredPositions:
             note("the group's positions expire")
             cluster.group.forgetPositions()

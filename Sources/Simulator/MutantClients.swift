@@ -106,6 +106,12 @@ final class MutantSink: TransactionSink, @unchecked Sendable {
         }
     }
 
+    func abort(_ inputs: InputPositions) throws(TransportFailure) {
+        real.produce(gathered.run)
+        gathered = WholeTransaction()
+        try real.abort(inputs)
+    }
+
     private func commit(_ transaction: WholeTransaction, _ inputs: InputPositions) throws(TransportFailure)
         -> CommitOutcome
     {
@@ -186,19 +192,26 @@ private struct WholeTransaction {
     var run: MessageRun { MessageRun(topics: topics, bytes: bytes.bytes, messages: messages, headers: headers) }
 }
 
-/// Reads the journal to its last stable offset.
 final class MutantReader: LogReader, @unchecked Sendable {
     private let real: SimulatedReader
+    private let mutation: Mutation
     private let world: World
 
-    init(_ real: SimulatedReader, _ world: World) {
+    init(_ real: SimulatedReader, _ mutation: Mutation, _ world: World) {
         self.real = real
+        self.mutation = mutation
         self.world = world
     }
 
     func range(of partition: TopicPartition) throws(TransportFailure) -> (first: Int64, end: Int64) {
         let range = try real.range(of: partition)
+        if mutation != .journalReadTooShort { return range }
         return (range.first, min(range.end, world.cluster.log(partition).stable))
+    }
+
+    func open(among partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition] {
+        _ = try real.open(among: partitions)
+        return []
     }
 
     func read(

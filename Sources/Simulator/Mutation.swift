@@ -26,8 +26,10 @@ public enum Mutation: String, CaseIterable, Sendable {
     case clockNotJournaled
     /// A batch goes with the group metadata of the present generation and not of its own.
     case laterGeneration
-    /// The journal is read to its last stable offset and not to its high watermark.
+    /// The journal is read to its last stable offset and not to its high watermark, and nobody waits until both are the same.
     case journalReadTooShort
+    /// What a broker left open of an earlier life is not looked for.
+    case leftOpenIgnored
     /// A batch of deadlines alone sends no positions.
     case positionsLeftOut
     /// The journal is trimmed behind the newest batch that has or may get a snapshot, and not behind the oldest snapshot.
@@ -61,7 +63,7 @@ public enum Mutation: String, CaseIterable, Sendable {
             .versionNotWritten, .doubtTakenForDone, .eventsSwapped, .wrongPartition:
             10
         case .fileNotSynced, .folderNotSynced, .firedAgain: 25
-        case .abortedSnapshot, .laterGeneration, .journalReadTooShort, .positionsLeftOut: 60
+        case .abortedSnapshot, .laterGeneration, .journalReadTooShort, .leftOpenIgnored, .positionsLeftOut: 60
         case .digestNotCompared: 100
         case .unstablePositions, .trimmedByLoser: 200
         }
@@ -92,6 +94,10 @@ public enum Mutation: String, CaseIterable, Sendable {
             faults = [.slowMarkers, .slowMarkers, .killAtPoint, .scale, .scale]
             (options.processes, options.faultMilliseconds, options.sessionMilliseconds) = (2, 600, 1_500)
             options.records = 160
+        case .leftOpenIgnored:
+            faults = [.skippedMarkers, .kill, .takeOver]
+            (options.processes, options.workers, options.messageBytes) = (1, 1, 1 << 20)
+            (options.faultMilliseconds, options.variesInputs) = (200, false)
         case .positionsLeftOut: faults = [.pause, .scale]
         default: return
         }
@@ -116,7 +122,10 @@ public enum Mutation: String, CaseIterable, Sendable {
     }
 
     func reader(_ reader: SimulatedReader, _ world: World) -> any LogReader {
-        self == .journalReadTooShort ? MutantReader(reader, world) : reader
+        switch self {
+        case .journalReadTooShort, .leftOpenIgnored: MutantReader(reader, self, world)
+        default: reader
+        }
     }
 
     func vault(_ vault: any SnapshotVault, _ world: World) -> any SnapshotVault {

@@ -70,7 +70,7 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
     private let id: String
     private var epoch = 0
     /// What the open transaction holds so far. It goes to the brokers with the commit: a client may hold it back until then.
-    private var messages: [(partition: TopicPartition, entry: LogEntry, isTracked: Bool)] = []
+    private var messages: [Message] = []
 
     init(_ world: World, _ process: SimulatedProcess, worker: Int) {
         self.world = world
@@ -116,6 +116,28 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
     func commit(_ inputs: InputPositions) throws(TransportFailure) -> CommitOutcome {
         let messages = messages
         self.messages = []
+        let (offsets, tooLarge) = try send(messages, inputs)
+        if let tooLarge { return try giveUp(tooLarge) }
+        let (cluster, id, epoch) = (world.cluster, id, epoch)
+        let loss = world.dice.chance(world.doubtfulCommits) ? world.dice.pick([Link.Loss.question, .answer]) : .none
+        _ = try ask("commit", loss: loss) { cluster.commit(id, epoch) }
+        return .committed(offsets: messages.indices.filter { messages[$0].isTracked }.map { offsets[$0] })
+    }
+
+    func abort(_ inputs: InputPositions) throws(TransportFailure) {
+        let messages = messages
+        self.messages = []
+        _ = try send(messages, inputs)
+        let (cluster, id, epoch) = (world.cluster, id, epoch)
+        _ = try ask("abort") { cluster.abort(id, epoch) }
+    }
+
+    private typealias Message = (partition: TopicPartition, entry: LogEntry, isTracked: Bool)
+
+    /// Offsets of the messages; or those among which one is too large.
+    private func send(_ messages: [Message], _ inputs: InputPositions) throws(TransportFailure) -> (
+        offsets: [Int64], tooLarge: [Int]?
+    ) {
         var offsets = [Int64](repeating: -1, count: messages.count)
         for step in steps(messages.map(\.partition), inputs) {
             switch step {
@@ -123,16 +145,13 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
                 let (cluster, id, epoch) = (world.cluster, id, epoch)
                 let batch = indexes.map { messages[$0].entry }
                 guard let done = try ask("produce", { cluster.produce(id, epoch, partition, batch) }) else {
-                    return try giveUp(indexes)
+                    return (offsets, indexes)
                 }
                 for (index, offset) in zip(indexes, done) { offsets[index] = offset }
             case .positions: try sendPositions(inputs)
             }
         }
-        let (cluster, id, epoch) = (world.cluster, id, epoch)
-        let loss = world.dice.chance(world.doubtfulCommits) ? world.dice.pick([Link.Loss.question, .answer]) : .none
-        _ = try ask("commit", loss: loss) { cluster.commit(id, epoch) }
-        return .committed(offsets: messages.indices.filter { messages[$0].isTracked }.map { offsets[$0] })
+        return (offsets, nil)
     }
 
     /// Partitions are written to in any order, each in the order of its messages.
@@ -212,6 +231,15 @@ final class SimulatedReader: LogReader, @unchecked Sendable {
         let answer = process.link.call(5_000) { (first: log.start, end: log.end) }
         if process.isDead { throw .fatal("killed") }
         guard let answer else { throw .retriable("offsets of \(partition): no answer") }
+        return answer
+    }
+
+    func open(among partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition] {
+        process.point("open")
+        let cluster = world.cluster
+        let answer = process.link.call(5_000) { partitions.filter { cluster.logs[$0]?.isSettled == false } }
+        if process.isDead { throw .fatal("killed") }
+        guard let answer else { throw .retriable("open transactions: no answer") }
         return answer
     }
 

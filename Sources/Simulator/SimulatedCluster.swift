@@ -20,6 +20,8 @@ final class SimulatedCluster {
     var transactionMilliseconds: Int64 = 4_000
     /// How long a marker may take to be written, ms.
     var markerMilliseconds: Int64 = 20
+    /// An abort is completed without any.
+    var skipsMarkers = false
 
     init(_ schedule: Schedule, dice: Dice) {
         self.schedule = schedule
@@ -148,11 +150,31 @@ final class SimulatedCluster {
         }
     }
 
+    /// EndTxn without a commit.
+    func abort(_ id: String, _ epoch: Int) -> Answer<Void> {
+        let state = transaction(id)
+        if state.epoch != epoch { return .fenced }
+        switch state.status {
+        case .ending: return .concurrent
+        case .empty: return .done(())
+        case .ongoing:
+            end(state, .aborted)
+            return .done(())
+        }
+    }
+
     /// The markers are written one by one, in any order.
     private func end(_ state: TransactionState, _ fate: LogEntry.Fate) {
         state.status = .ending
         let (logs, hasPositions) = (state.logs, state.hasPositions)
         (state.logs, state.hasPositions) = ([], false)
+        if skipsMarkers && fate == .aborted {
+            schedule.after(dice.delay(markerMilliseconds)) { [unowned self] in
+                state.status = .empty
+                schedule.trace.note(schedule.now, "broker: \(state.id) is left open")
+            }
+            return
+        }
         var left = logs.count + 1
         let done = { [unowned self] in
             left -= 1

@@ -43,6 +43,18 @@ final class BatchWriter {
         }
     }
 
+    /// Aborts a transaction with a message in each of these partitions, and these positions.
+    func abort(in partitions: [TopicPartition], _ inputs: InputPositions) throws(TransportFailure) {
+        run.removeAll()
+        for partition in partitions {
+            // Compacted topics take no message without a key. A tombstone, for readers of uncommitted records see it.
+            try run.add(
+                topic: run.topicNumber(partition.topic), partition: partition.partition, key: Array("aborted".utf8),
+                value: nil)
+        }
+        try run.abort(inputs)
+    }
+
     /// Messages have the same numbers whenever a batch is written.
     private func write(_ batch: SealedBatch) throws(TransportFailure) {
         run.removeAll()

@@ -11,6 +11,7 @@ final class Committer: @unchecked Sendable {
     private enum Job: Sendable {
         case initialize
         case commit(SealedBatch)
+        case abort([TopicPartition], InputPositions)
     }
 
     private struct State {
@@ -43,6 +44,9 @@ final class Committer: @unchecked Sendable {
     func initialize() { submit(.initialize) }
 
     func commit(_ batch: SealedBatch) { submit(.commit(batch)) }
+
+    /// Aborts a transaction that touches these partitions and positions.
+    func abort(in partitions: [TopicPartition], _ inputs: InputPositions) { submit(.abort(partitions, inputs)) }
 
     private func submit(_ job: Job) {
         state.withLock {
@@ -90,6 +94,9 @@ final class Committer: @unchecked Sendable {
                 try sink.initialize { self.state.withLock { $0.stops } }
                 return .committed(CommitReport())
             case .commit(let batch): return try commitNow(batch)
+            case .abort(let partitions, let inputs):
+                try writer.abort(in: partitions, inputs)
+                return .committed(CommitReport())
             }
         } catch { return .failed(error) }
     }

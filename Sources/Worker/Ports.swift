@@ -139,6 +139,9 @@ package protocol LogReader: AnyObject {
     /// First offset kept and the high watermark (behind open transactions, not before them). Waits less than 20 s for the broker. One
     /// that is not there fails as missing.
     func range(of partition: TopicPartition) throws(TransportFailure) -> (first: Int64, end: Int64)
+    /// Those in which a transaction is open: their last stable offset lies before the high watermark. One that is not there is none of
+    /// them. Waits less than 20 s for the brokers.
+    func open(among partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition]
     /// Calls `body` with each committed record in [from, end), in order; returns when the position reaches `end`. Open transactions
     /// below `end` are waited for. `from` below the first offset kept begins there. `progress` is called at least every second.
     func read(
@@ -196,7 +199,7 @@ package struct MessageRun {
 }
 
 /// What a transaction commits beside its messages.
-package struct InputPositions {
+package struct InputPositions: Sendable {
     /// The next offset to read of every input partition of every shard in the batch; empty for what is no part of a group's reading.
     package var positions: [(TopicPartition, Int64)]
     /// nil if there are no positions.
@@ -224,6 +227,9 @@ package protocol TransactionSink: AnyObject {
     /// Any throw leaves it unknown whether it was committed. A message that is larger than the broker takes is told by `.refused`, with
     /// nothing committed: the caller shortens it and produces everything again.
     func commit(_ inputs: InputPositions) throws(TransportFailure) -> CommitOutcome
+    /// Sends what was produced and the positions, and aborts the transaction once all of it has arrived. What an earlier transaction of
+    /// this name was left without an end in the same partitions ends with it, aborted too.
+    func abort(_ inputs: InputPositions) throws(TransportFailure)
     /// Destroys the producer without waiting for what is in flight. Idempotent.
     func close()
 }

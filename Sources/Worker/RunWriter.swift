@@ -95,4 +95,10 @@ package final class RunWriter {
         if !messages.isEmpty { try handOn() }
         return try sink.commit(inputs)
     }
+
+    /// Hands on the rest and aborts.
+    func abort(_ inputs: InputPositions) throws(TransportFailure) {
+        if !messages.isEmpty { try handOn() }
+        try sink.abort(inputs)
+    }
 }

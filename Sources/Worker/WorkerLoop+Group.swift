@@ -21,7 +21,7 @@ extension WorkerLoop {
         return failure
     }
 
-    private func noteConnection(_ problem: String?) {
+    func noteConnection(_ problem: String?) {
         guard control.board.status.connectionProblem != problem else { return }
         control.board.update { $0.connectionProblem = problem }
         observe(.connection(problem: problem))
@@ -60,13 +60,12 @@ extension WorkerLoop {
             source.unassign()
             return
         }
-        let recovered = try recover(indexes, topics)
+        let recovered = try recover(indexes, topics, assignment.membership)
         kept = [:]
         membership = assignment.membership
         shards = recovered.map { ActiveShard($0, snapshotEvery: options.snapshotEvery, clock: ports.clock) }
         try commitGeneses(zip(recovered, shards).filter { $0.0.point == .newGenesis }.map(\.1), assignment.membership)
         try read(recovered)
-        // Brokers have answered; whom the life before could not reach is told no more.
         noteConnection(nil)
         observe(.assigned(shards: indexes))
         control.board.update { $0.phase = .running }
@@ -93,7 +92,9 @@ extension WorkerLoop {
         return nil
     }
 
-    private func recover(_ indexes: [Int32], _ topics: [String]) throws(WorkerFailure) -> [ShardRecovery.Recovered] {
+    private func recover(_ indexes: [Int32], _ topics: [String], _ membership: any Membership) throws(WorkerFailure)
+        -> [ShardRecovery.Recovered]
+    {
         // Closures of this object that end with this call.
         let progress = { () throws(TransportFailure) in try self.serveWhileRecovering() }
         let pause = { () throws(TransportFailure) in
@@ -104,14 +105,9 @@ extension WorkerLoop {
             options: options, ports: ports, reader: reader, progress: progress, pause: pause,
             tick: { self.control.board.tick() })
         let inputs = indexes.flatMap { index in topics.map { TopicPartition(topic: $0, partition: index) } }
-        var committed: [TopicPartition: Int64] = [:]
         var versions: [Digest: [UInt8]] = [:]
         var histories: [JournalHistory] = []
-        do throws(TransportFailure) {
-            if !inputs.isEmpty {
-                committed = try retrying(pause) { () throws(TransportFailure) in try source.committed(inputs) }
-            }
-        } catch { throw .transport(error) }
+        let committed = try settledPositions(of: inputs, shards: indexes, membership, pause)
         for index in indexes {
             histories.append(try history(of: index, progress, pause))
         }

@@ -77,7 +77,11 @@ final class WorkerLoop {
         control.board.update { $0.phase = .joining }
         committer.initialize()
         while !control.stopRequested {
-            if try takeResult() != nil { return true }
+            if try takeResult() != nil {
+                // Brokers have answered; whom the life before could not reach is told no more.
+                noteConnection(nil)
+                return true
+            }
             try serveGroup(timeout: 100)
             control.board.tick()
         }
@@ -245,7 +249,7 @@ final class WorkerLoop {
     }
 
     /// The result of what the committer was given, if it is there.
-    private func takeResult() throws(WorkerFailure) -> CommitReport? {
+    func takeResult() throws(WorkerFailure) -> CommitReport? {
         switch committer.takeResult() {
         case nil: return nil
         case .committed(let report): return report

@@ -8,8 +8,18 @@ struct ContractTransaction {
     var positions: [(TopicPartition, Int64)] = []
     var tracked: [Int] = []
 
-    /// Each message goes in a run of its own, from memory that is overwritten behind it.
     func commit(to sink: any TransactionSink, as membership: any Membership) throws(TransportFailure) -> CommitOutcome {
+        try produce(to: sink)
+        return try sink.commit(InputPositions(positions: positions, membership: membership))
+    }
+
+    func abort(on sink: any TransactionSink, as membership: any Membership) throws(TransportFailure) {
+        try produce(to: sink)
+        try sink.abort(InputPositions(positions: positions, membership: membership))
+    }
+
+    /// Each message goes in a run of its own, from memory that is overwritten behind it.
+    private func produce(to sink: any TransactionSink) throws(TransportFailure) {
         let buffer = ByteBuffer()
         var topics: [String] = []
         for (number, (partition, record)) in messages.enumerated() {
@@ -31,7 +41,6 @@ struct ContractTransaction {
             buffer.removeAll()
             buffer.append(contentsOf: [UInt8](repeating: 0xFF, count: length))
         }
-        return try sink.commit(InputPositions(positions: positions, membership: membership))
     }
 }
 
@@ -100,6 +109,28 @@ package let sinkContract: [Clause<any BrokerBench>] = [
             messages: [(bench.outputs[0], ContractRecord("a"))], positions: [(bench.first, 7)])
         _ = try transaction.commit(to: sink, as: try bench.membership(member))
         let committed = try member.source.committed([bench.first, bench.second])
+        try require(committed == [bench.first: 7], "committed \(committed)")
+    },
+    Clause("an aborted transaction has arrived, nothing of it is seen, and the producer goes on") { bench in
+        let (member, sink) = try bench.pair("a")
+        defer { member.source.close() }
+        defer { sink.close() }
+        let reader = try bench.reader()
+        defer { reader.close() }
+        let transaction = ContractTransaction(
+            messages: [
+                (bench.outputs[0], ContractRecord("no")), (bench.outputs[1], ContractRecord(key: [1], value: nil)),
+            ],
+            positions: [(bench.first, 7)], tracked: [0])
+        try transaction.abort(on: sink, as: try bench.membership(member))
+        let outcome = try transaction.commit(to: sink, as: try bench.membership(member))
+        // Behind the aborted message and its marker.
+        try require(outcome == .committed(offsets: [2]), "\(outcome)")
+        try require(try bench.read(bench.outputs[0]).map(\.offset) == [2], "what was aborted is seen")
+        try transaction.abort(on: sink, as: try bench.membership(member))
+        try bench.waitFor("the marker of the abort") { try reader.open(among: bench.outputs).isEmpty }
+        try require(try bench.read(bench.outputs[1]).count == 1, "what was aborted is seen")
+        let committed = try member.source.committed([bench.first])
         try require(committed == [bench.first: 7], "committed \(committed)")
     },
     Clause("positions of an earlier generation are refused, and their transaction with them") { bench in

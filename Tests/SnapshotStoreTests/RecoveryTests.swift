@@ -161,6 +161,8 @@ private final class FixedLog: LogReader {
         )
     }
 
+    func open(among partitions: [TopicPartition]) -> [TopicPartition] { [] }
+
     func read(
         _ partition: TopicPartition, from: Int64, end: Int64, progress: () throws(TransportFailure) -> Void,
         body: (RawRecord) throws(TransportFailure) -> Void

@@ -31,5 +31,7 @@ final class KeepingSink: TransactionSink {
 
     func commit(_ inputs: InputPositions) -> CommitOutcome { outcomes.removeFirst() }
 
+    func abort(_ inputs: InputPositions) { kept = [] }
+
     func close() {}
 }
