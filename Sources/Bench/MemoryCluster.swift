@@ -243,7 +243,7 @@ final class MemoryReader: LogReader {
         return (0, Int64(cluster.records(partition).count))
     }
 
-    func open(among partitions: [TopicPartition]) -> [TopicPartition] { [] }
+    func openTransactions(in partitions: [TopicPartition]) -> [TopicPartition] { [] }
 
     func read(
         _ partition: TopicPartition, from: Int64, end: Int64, progress: () throws(TransportFailure) -> Void,

@@ -45,7 +45,14 @@ struct WorkerLog: WorkerObserver {
         case .leftOpen(let partitions):
             logger.warning(
                 "transactions do not end: what an earlier life of this worker may have left open is aborted",
-                [here, ("partitions", partitions.map(\.description).joined(separator: ","))])
+                [
+                    here,
+                    (
+                        "in",
+                        partitions.isEmpty
+                            ? "the group's positions" : partitions.map(\.description).joined(separator: ",")
+                    ),
+                ])
         case .connection(let problem?):
             logger.warning("no broker can be reached: waiting", [here, ("problem", problem)])
         case .connection(nil): logger.notice("brokers can be reached again", [here])

@@ -95,7 +95,7 @@ struct CustomerScan {
         let length = entriesAt + entryCount * MemoryLayout<Entry>.stride
         guard rest.count >= length else { throw CustomerScan.cutOff }
         let customer = EncodedCustomer(bytes: UnsafeRawBufferPointer(rebasing: rest[..<length]), entryCount: entryCount)
-        guard idLength > 0, entryCount <= EntryStore.capacity(order: EntryStore.largestOrder) else {
+        guard idLength > 0, entryCount <= Limits.entriesPerCustomer + Limits.warnings else {
             throw Engine.DamagedState(reason: "customer \(customer.ordinal) is out of range")
         }
         rest = UnsafeRawBufferPointer(rebasing: rest[length...])

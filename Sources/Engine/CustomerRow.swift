@@ -27,13 +27,14 @@ struct CustomerRow: BitwiseCopyable {
     var ignoresClicks: Bool
     /// From which packed entries count their times (PackedEntry); valid if they are packed.
     var entryEpoch: UInt8
+    /// Their block, or that they are open (EntryStore); valid if `entryCount` > 0, or while they are open.
     var entries: UInt32
     var rungs: (UInt8, UInt8, UInt8, UInt8)
     /// His neighbours in a slot of the wheel; valid if `queued` is an instant.
     var next: UInt32
     var previous: UInt32
 
-    /// What there may be of him besides the row: an entry is of no kind that is not in it. No part of the state: it follows from the rest.
+    /// What there may be of him besides the row, an entry is of no kind that is not in it; and how his entries lie. No part of the state: it follows from the rest.
     struct Contents: OptionSet {
         var rawValue: UInt8
 

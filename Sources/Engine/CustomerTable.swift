@@ -148,7 +148,11 @@ struct CustomerTable {
     /// indexed.
     mutating func takePages(_ ahead: MemoryAhead.Lead, placed: Int?, into pages: inout [UnsafeRawBufferPointer]) {
         rows.takePages(aheadBy: ahead.divisor, most: ahead.most, into: &pages)
-        if let placed { index.takePages(toHold: placed, into: &pages) } else { index.takePages(ahead, into: &pages) }
+        if let placed {
+            index.takePages(toHold: placed, ahead, into: &pages)
+        } else {
+            index.takePages(ahead, into: &pages)
+        }
     }
 
     private func isSame(_ one: Int, _ other: Int) -> Bool {

@@ -15,6 +15,9 @@ package struct MemoryAhead: @unchecked Sendable {
         /// Bytes, of each large array.
         var most: Int
 
+        /// True if the part of so many bytes is a huge page.
+        func isWorthIt(_ bytes: Int) -> Bool { bytes / divisor >= Pages.bytes }
+
         static let usual = Lead(divisor: 16, most: 16 << 20)
         /// While a snapshot comes back: a state of some GB grows in seconds.
         static let restoring = Lead(divisor: 4, most: 64 << 20)

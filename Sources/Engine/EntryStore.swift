@@ -10,7 +10,8 @@ struct EntryStore {
     static let largestOrder = 15
     /// Blocks from this order on have a summary.
     static let summarizedOrder = 6
-    /// Entries in blocks from this order on are many: more than eight packed ones, or more than five whole ones.
+    /// Entries in blocks from this order on are many: more than eight packed ones, or more than five whole ones. Whether there is a summary
+    /// of them is another question.
     private static let manyOrder = 4
     /// So many are few again.
     private static let fewAgain = 4
@@ -67,6 +68,7 @@ struct EntryStore {
             return nil
         }
         if Int(row.pointee.entryOrder) >= EntryStore.manyOrder { return nil }
+        precondition(row.pointee.entries != EntryStore.workspaceBlock, "his entries are open already")
         let kept = Kept(block: row.pointee.entries, order: Int(row.pointee.entryOrder))
         let count = Int(row.pointee.entryCount)
         if row.pointee.contents.contains(.packed) {
@@ -115,13 +117,13 @@ struct EntryStore {
     }
 
     /// With his entries open, which stay as they are.
-    func reading<Result>(_ row: UnsafeMutablePointer<CustomerRow>, _ body: () throws -> Result) rethrows -> Result {
+    func reading<Result>(_ row: UnsafeMutablePointer<CustomerRow>, _ body: () -> Result) -> Result {
         let (block, order, contents) = (row.pointee.entries, row.pointee.entryOrder, row.pointee.contents)
         defer {
             (row.pointee.entries, row.pointee.entryOrder, row.pointee.contents) = (block, order, contents)
         }
         _ = open(row)
-        return try body()
+        return body()
     }
 
     /// The entries of a customer who has none yet: `bytes`, of this kind, aligned or not.
@@ -201,14 +203,14 @@ struct EntryStore {
         for (place, entry) in entries(of: row).enumerated() { summary.setTag(place, key: entry.key) }
     }
 
-    /// Of a customer with many entries; nil if they are fewer.
+    /// Of a customer with so many entries that there is one; nil if they are fewer.
     @inline(__always)
     func summary(of row: UnsafeMutablePointer<CustomerRow>) -> OrderSummary? {
         if Int(row.pointee.entryOrder) < EntryStore.summarizedOrder { return nil }
         return summary(row.pointee.entries, order: Int(row.pointee.entryOrder))
     }
 
-    /// Where the next entry of a customer with many goes; nil if they are fewer.
+    /// Where the next entry of a customer with a summary goes; nil if he has none.
     @inline(__always)
     func nextOfMany(_ row: UnsafeMutablePointer<CustomerRow>) -> UnsafeMutablePointer<Entry>? {
         summary(of: row) == nil ? nil : whole(row.pointee.entries) + Int(row.pointee.entryCount)
@@ -265,6 +267,9 @@ struct EntryStore {
         var found = order
         while found <= EntryStore.largestOrder && free[found] == EntryStore.none { found += 1 }
         if found > EntryStore.largestOrder {
+            precondition(order <= EntryStore.largestOrder, "a customer's entries are bounded")
+            // The last block would end with the number that stands for none.
+            precondition(places.reach < Int(UInt32.max) - 1 << EntryStore.largestOrder, "a shard has 64 GiB of entries")
             let first = UInt32(places.reach)
             places.grow(toHold: places.reach + (1 << EntryStore.largestOrder))
             freeStarts.grow(toHold: places.reach >> 6)

@@ -109,9 +109,12 @@ struct HashIndex {
         buckets.takePages(aheadBy: ahead.divisor, most: ahead.most, into: &pages)
     }
 
-    /// Those that it takes to hold so many.
-    mutating func takePages(toHold customers: Int, into pages: inout [UnsafeRawBufferPointer]) {
-        buckets.takePages(toHold: HashIndex.bucketsNeeded(customers), into: &pages)
+    /// Those that it takes to hold so many, if they are as many as are worth it.
+    mutating func takePages(
+        toHold customers: Int, _ ahead: MemoryAhead.Lead, into pages: inout [UnsafeRawBufferPointer]
+    ) {
+        let count = HashIndex.bucketsNeeded(customers)
+        if ahead.isWorthIt(count * MemoryLayout<Line>.stride) { buckets.takePages(toHold: count, into: &pages) }
     }
 
     /// Inserts an ordinal that is not there. `hashOf` is asked for the hashes of ordinals that are.

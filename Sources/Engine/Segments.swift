@@ -2,7 +2,7 @@
 import CMemory
 
 /// Huge pages.
-private enum Pages {
+enum Pages {
     static let bytes = 1 << 21
 
     /// Rounded up.

@@ -9,15 +9,24 @@ enum PartitionEdge: Int64 {
     /// What a client of its isolation level may read up to.
     case end = -1
 
-    /// At most `timeout` ms for finding the leader and as much for its answer.
+    /// At most `timeout` ms.
     func ask(_ client: OpaquePointer, _ partition: TopicPartition, timeout: Int32) -> Result<Int64, KafkaCode> {
-        let list = PartitionList([(partition, rawValue)])
+        ask(client, [partition], timeout: timeout).map { $0[partition] ?? 0 }
+    }
+
+    /// The same of several partitions at once: all, or the failure of one.
+    func ask(
+        _ client: OpaquePointer, _ partitions: [TopicPartition], timeout: Int32
+    ) -> Result<[TopicPartition: Int64], KafkaCode> {
+        let list = PartitionList(partitions.map { ($0, rawValue) })
         let error = rd_kafka_offsets_for_times(client, list.pointer, timeout)
         if error != RD_KAFKA_RESP_ERR_NO_ERROR { return .failure(KafkaCode(error)) }
-        guard let (_, offset, failure) = PartitionList.elements(list.pointer).first else {
-            preconditionFailure("a list of one")
+        var offsets: [TopicPartition: Int64] = [:]
+        for (partition, offset, failure) in PartitionList.elements(list.pointer) {
+            if failure != RD_KAFKA_RESP_ERR_NO_ERROR { return .failure(KafkaCode(failure)) }
+            offsets[partition] = offset
         }
-        return failure == RD_KAFKA_RESP_ERR_NO_ERROR ? .success(offset) : .failure(KafkaCode(failure))
+        return .success(offsets)
     }
 }
 

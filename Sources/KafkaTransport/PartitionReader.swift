@@ -26,47 +26,50 @@ package final class PartitionReader: LogReader {
     }
 
     package func range(of partition: TopicPartition) throws(TransportFailure) -> (first: Int64, end: Int64) {
-        (try ask(.first, partition, uncommitted), try ask(.end, partition, uncommitted))
+        (try ask(.first, partition), try ask(.end, partition))
     }
 
-    package func open(among partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition] {
-        var open: [TopicPartition] = []
-        for partition in partitions {
-            do throws(TransportFailure) {
-                // In this order: a transaction that ends in between is not open.
-                let end = try ask(.end, partition, uncommitted)
-                if try ask(.end, partition, client) < end { open.append(partition) }
-            } catch {
-                guard case .missing = error else { throw error }
-            }
+    package func openTransactions(in partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition] {
+        var known: Set<String> = []
+        try uncommitted.describeTopics(within: PartitionReader.questionTimeout) {
+            known.insert(String(cString: $0.topic))
         }
-        return open
+        // Asked for one of these, librdkafka would wait for it to come.
+        if let absent = partitions.first(where: { !known.contains($0.topic) }) {
+            throw .missing("there is no \(absent)")
+        }
+        // In this order: a transaction that ends in between is not open.
+        let ends = try self.ends(of: partitions, uncommitted)
+        let stable = try self.ends(of: partitions, client)
+        return partitions.filter { ends[$0, default: 0] > stable[$0, default: 0] }
     }
 
-    private func ask(_ edge: PartitionEdge, _ partition: TopicPartition, _ client: Client) throws(TransportFailure)
-        -> Int64
+    private func ends(of partitions: [TopicPartition], _ client: Client) throws(TransportFailure) -> [TopicPartition:
+        Int64]
     {
-        switch edge.ask(client.pointer, partition, timeout: PartitionReader.questionTimeout) {
+        switch PartitionEdge.end.ask(client.pointer, partitions, timeout: PartitionReader.questionTimeout) {
+        case .success(let offsets): return offsets
+        case .failure(let error): throw TransportFailure(error.code, "ends of \(partitions.count) partitions")
+        }
+    }
+
+    private func ask(_ edge: PartitionEdge, _ partition: TopicPartition) throws(TransportFailure) -> Int64 {
+        switch edge.ask(uncommitted.pointer, partition, timeout: PartitionReader.questionTimeout) {
         case .success(let offset): return offset
         case .failure(let error):
-            let isThere = PartitionReader.refresh(partition.topic, client)
-            throw TransportFailure(
-                isThere ? error.code : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "offsets of \(partition)")
+            refresh(partition.topic)
+            throw TransportFailure(error.code, "offsets of \(partition)")
         }
     }
 
-    /// Asks anew who leads a topic: librdkafka keeps what it was told once for a topic that it does not read, right or wrong. False if the brokers say that
-    /// there is none.
-    private static func refresh(_ name: String, _ client: Client) -> Bool {
-        guard let topic = rd_kafka_topic_new(client.pointer, name, nil) else { return true }
+    /// Asks anew who leads a topic: librdkafka keeps what it was told once for a topic that it does not read, right or wrong.
+    private func refresh(_ name: String) {
+        guard let topic = rd_kafka_topic_new(uncommitted.pointer, name, nil) else { return }
         defer { rd_kafka_topic_destroy(topic) }
         var metadata: UnsafePointer<rd_kafka_metadata>?
-        let error = rd_kafka_metadata(client.pointer, 0, topic, &metadata, 1_000)
+        let error = rd_kafka_metadata(uncommitted.pointer, 0, topic, &metadata, 1_000)
         // Without an answer the next question fails again, and leads here.
-        guard error == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else { return true }
-        defer { rd_kafka_metadata_destroy(metadata) }
-        return metadata.pointee.topic_cnt == 0
-            || metadata.pointee.topics[0].err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        if error == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata { rd_kafka_metadata_destroy(metadata) }
     }
 
     package func read(

@@ -148,14 +148,14 @@ package final class TransactionalProducer: TransactionSink {
         try begin()
         try sendPositions(inputs)
         // An abort takes back what was not sent yet.
-        let error = rd_kafka_flush(client.pointer, TransactionalProducer.flushMilliseconds)
-        if let refusal = open?.refusal { throw refusal }
-        if error != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(error, "flush").asAbort }
-        if let undelivered = open?.undelivered { throw .abort(undelivered) }
+        let flushed = rd_kafka_flush(client.pointer, TransactionalProducer.flushMilliseconds)
         if let error = rd_kafka_abort_transaction(client.pointer, -1) {
             throw TransportFailure(taking: error, "abort").asAbort
         }
-        open = nil
+        defer { open = nil }
+        if let refusal = open?.refusal { throw refusal }
+        if let undelivered = open?.undelivered { throw .abort(undelivered) }
+        if flushed != RD_KAFKA_RESP_ERR_NO_ERROR { throw TransportFailure(flushed, "flush").asAbort }
     }
 
     private static let flushMilliseconds: Int32 = 30_000

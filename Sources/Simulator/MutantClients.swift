@@ -209,8 +209,8 @@ final class MutantReader: LogReader, @unchecked Sendable {
         return (range.first, min(range.end, world.cluster.log(partition).stable))
     }
 
-    func open(among partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition] {
-        _ = try real.open(among: partitions)
+    func openTransactions(in partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition] {
+        _ = try real.openTransactions(in: partitions)
         return []
     }
 

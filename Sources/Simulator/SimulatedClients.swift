@@ -234,10 +234,10 @@ final class SimulatedReader: LogReader, @unchecked Sendable {
         return answer
     }
 
-    func open(among partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition] {
+    func openTransactions(in partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition] {
         process.point("open")
         let cluster = world.cluster
-        let answer = process.link.call(5_000) { partitions.filter { cluster.logs[$0]?.isSettled == false } }
+        let answer = process.link.call(5_000) { partitions.filter { !cluster.log($0).isSettled } }
         if process.isDead { throw .fatal("killed") }
         guard let answer else { throw .retriable("open transactions: no answer") }
         return answer

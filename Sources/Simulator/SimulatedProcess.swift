@@ -202,7 +202,7 @@ private struct Observer: WorkerObserver, @unchecked Sendable {
         case .snapshotUnusable(let shard, let reason): "shard \(shard): a snapshot cannot be used: \(reason)"
         case .snapshotFailed(let shard, let reason): "shard \(shard): a snapshot failed: \(reason)"
         case .snapshotWritten(let shard, let batch, _, _): "shard \(shard): a snapshot of batch \(batch)"
-        case .leftOpen(let partitions): "ends what may be left open in \(partitions)"
+        case .leftOpen(let partitions): "aborts what may be left open in \(partitions)"
         case .connection(let problem): problem ?? "the brokers answer again"
         case .reset(let reason, _): "begins a new life: \(reason)"
         case .rejected(let reasons): "\(reasons.values.reduce(0, +)) records rejected"

@@ -139,9 +139,9 @@ package protocol LogReader: AnyObject {
     /// First offset kept and the high watermark (behind open transactions, not before them). Waits less than 20 s for the broker. One
     /// that is not there fails as missing.
     func range(of partition: TopicPartition) throws(TransportFailure) -> (first: Int64, end: Int64)
-    /// Those in which a transaction is open: their last stable offset lies before the high watermark. One that is not there is none of
-    /// them. Waits less than 20 s for the brokers.
-    func open(among partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition]
+    /// Those in which a transaction is open: their last stable offset lies before the high watermark. Fails as retriable or missing if that is
+    /// not known of one of them. Waits less than 20 s for the brokers.
+    func openTransactions(in partitions: [TopicPartition]) throws(TransportFailure) -> [TopicPartition]
     /// Calls `body` with each committed record in [from, end), in order; returns when the position reaches `end`. Open transactions
     /// below `end` are waited for. `from` below the first offset kept begins there. `progress` is called at least every second.
     func read(

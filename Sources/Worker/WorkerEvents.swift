@@ -16,7 +16,8 @@ package enum WorkerEvent: Sendable, Equatable {
     case snapshotUnusable(shard: Int32, reason: String)
     case snapshotFailed(shard: Int32, reason: String)
     case snapshotWritten(shard: Int32, batch: UInt64, customers: Int, milliseconds: Int64)
-    /// Transactions are open in these output partitions and do not end: what this worker may have left there is aborted.
+    /// Transactions are open in these output partitions and do not end, or the group's positions do not become stable: what this worker may have left
+    /// there is aborted.
     case leftOpen([TopicPartition])
     /// The brokers cannot be reached, or can again (nil).
     case connection(problem: String?)

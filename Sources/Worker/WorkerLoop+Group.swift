@@ -21,7 +21,7 @@ extension WorkerLoop {
         return failure
     }
 
-    func noteConnection(_ problem: String?) {
+    private func noteConnection(_ problem: String?) {
         guard control.board.status.connectionProblem != problem else { return }
         control.board.update { $0.connectionProblem = problem }
         observe(.connection(problem: problem))
@@ -60,13 +60,14 @@ extension WorkerLoop {
             source.unassign()
             return
         }
+        // The group's coordinator has answered; what could not be reached before is told no more.
+        noteConnection(nil)
         let recovered = try recover(indexes, topics, assignment.membership)
         kept = [:]
         membership = assignment.membership
         shards = recovered.map { ActiveShard($0, snapshotEvery: options.snapshotEvery, clock: ports.clock) }
         try commitGeneses(zip(recovered, shards).filter { $0.0.point == .newGenesis }.map(\.1), assignment.membership)
         try read(recovered)
-        noteConnection(nil)
         observe(.assigned(shards: indexes))
         control.board.update { $0.phase = .running }
     }

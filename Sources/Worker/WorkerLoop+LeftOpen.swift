@@ -1,4 +1,5 @@
 // Before anything is recovered, what a broker left open of an earlier life of this worker is ended (docs/decisions/0010).
+import Model
 import Rules
 
 extension WorkerLoop {
@@ -11,51 +12,63 @@ extension WorkerLoop {
     ///
     /// This producer is initialized, so its coordinator knows of no open transaction of its name. What stays open all the same is either
     /// another member's, who has yet to end it, or it is this producer's own, completed without its markers: then no recovery could read
-    /// on behind it, and the next commit would show it. An aborted transaction in the same places ends the latter and does nothing to the former,
-    /// which is waited for as long as that takes.
+    /// on behind it, and the next commit would show it. An aborted transaction in the same places ends the latter and does nothing to the former.
+    /// When it is not known whether something is open, or some still is after a few tries, the recovery goes on: it waits for the end of its
+    /// journal in any case.
     func settledPositions(
         of inputs: [TopicPartition], shards: [Int32], _ membership: any Membership,
         _ pause: () throws(TransportFailure) -> Void
     ) throws(WorkerFailure) -> [TopicPartition: Int64] {
         if inputs.isEmpty { return [:] }
         let outputs = options.topics.partitions(shards: shards, ladders: current.rules.ladders.map(\.source.name))
-        var until = ports.clock.elapsed() + WorkerLoop.leftOpenMilliseconds
+        var since = ports.clock.elapsed()
+        var looks = 0
         var abortsLeft = WorkerLoop.mostAborts
         while true {
-            let (open, committed): ([TopicPartition], [TopicPartition: Int64]?)
+            let open: [TopicPartition]?
+            let committed: [TopicPartition: Int64]?
             do throws(TransportFailure) {
-                open = abortsLeft == 0 ? [] : try openPartitions(among: outputs, pause)
-                committed = try stablePositions(inputs)
+                open = try answered { () throws(TransportFailure) in try reader.openTransactions(in: outputs) }
+                committed = try answered { () throws(TransportFailure) in try source.committed(inputs) }
             } catch { throw .transport(error) }
-            if let committed, open.isEmpty { return committed }
-            if abortsLeft > 0 && ports.clock.elapsed() >= until {
-                observe(.leftOpen(open))
-                // Whatever positions: in their transaction those of the lost one end.
-                committer.abort(
-                    in: outputs, InputPositions(positions: inputs.map { ($0, 0) }, membership: membership))
-                while try takeResult() == nil { try wait(pause) }
+            if let committed, open?.isEmpty == true { return committed }
+            looks += 1
+            // One answer that took long is none that came late.
+            let isLate = looks > 1 && ports.clock.elapsed() - since >= WorkerLoop.leftOpenMilliseconds
+            if isLate, let committed, open == nil || abortsLeft == 0 { return committed }
+            if isLate && abortsLeft > 0 {
+                try abortLeftOpen(open ?? [], committed == nil ? inputs : [], membership, pause)
                 abortsLeft -= 1
-                until = ports.clock.elapsed() + WorkerLoop.leftOpenMilliseconds
+                (since, looks) = (ports.clock.elapsed(), 0)
             }
-            try wait(pause)
+            do throws(TransportFailure) { try pause() } catch { throw .transport(error) }
         }
     }
 
-    private func wait(_ pause: () throws(TransportFailure) -> Void) throws(WorkerFailure) {
-        do throws(TransportFailure) { try pause() } catch { throw .transport(error) }
+    /// nil if there is no answer yet, or none that is final.
+    private func answered<Answer>(_ ask: () throws(TransportFailure) -> Answer) throws(TransportFailure) -> Answer? {
+        do throws(TransportFailure) { return try ask() } catch {
+            switch error {
+            case .retriable, .missing: return nil
+            case .abort, .fatal, .fenced: throw error
+            }
+        }
     }
 
-    private func openPartitions(
-        among partitions: [TopicPartition], _ pause: () throws(TransportFailure) -> Void
-    ) throws(TransportFailure) -> [TopicPartition] {
-        try retrying(pause) { () throws(TransportFailure) in try reader.open(among: partitions) }
-    }
-
-    /// nil if a transaction with some of them is open.
-    private func stablePositions(_ inputs: [TopicPartition]) throws(TransportFailure) -> [TopicPartition: Int64]? {
-        do throws(TransportFailure) { return try source.committed(inputs) } catch {
-            guard case .retriable = error else { throw error }
-            return nil
+    /// With any positions of `inputs`: in their transaction those of the lost one end.
+    private func abortLeftOpen(
+        _ open: [TopicPartition], _ inputs: [TopicPartition], _ membership: any Membership,
+        _ pause: () throws(TransportFailure) -> Void
+    ) throws(WorkerFailure) {
+        observe(.leftOpen(open))
+        committer.abort(in: open, InputPositions(positions: inputs.map { ($0, 0) }, membership: membership))
+        let until = ports.clock.elapsed() + Limits.settleMilliseconds
+        while try takeResult() == nil {
+            if ports.clock.elapsed() > until {
+                throw .transport(
+                    .abort("what was left open could not be aborted in \(Limits.settleMilliseconds / 1_000) s"))
+            }
+            do throws(TransportFailure) { try pause() } catch { throw .transport(error) }
         }
     }
 }

@@ -77,11 +77,7 @@ final class WorkerLoop {
         control.board.update { $0.phase = .joining }
         committer.initialize()
         while !control.stopRequested {
-            if try takeResult() != nil {
-                // Brokers have answered; whom the life before could not reach is told no more.
-                noteConnection(nil)
-                return true
-            }
+            if try takeResult() != nil { return true }
             try serveGroup(timeout: 100)
             control.board.tick()
         }

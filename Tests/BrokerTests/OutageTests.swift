@@ -51,7 +51,7 @@ extension BrokerTests {
                 let reader = try cluster.reader()
                 defer { reader.close() }
                 let written = scene.outputs.partitions(shards: [0, 1], ladders: scene.outputs.ladders.keys.sorted())
-                try wait(for: "the end of the last transaction") { try reader.open(among: written).isEmpty }
+                try wait(for: "the end of the last transaction") { try reader.openTransactions(in: written).isEmpty }
                 var more: Load?
                 try comesBack(from: SIGKILL, cluster, daemon) { more = try load(scene, seed: 6, count: 6_000) }
                 try more?.finish()

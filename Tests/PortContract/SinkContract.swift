@@ -128,7 +128,7 @@ package let sinkContract: [Clause<any BrokerBench>] = [
         try require(outcome == .committed(offsets: [2]), "\(outcome)")
         try require(try bench.read(bench.outputs[0]).map(\.offset) == [2], "what was aborted is seen")
         try transaction.abort(on: sink, as: try bench.membership(member))
-        try bench.waitFor("the marker of the abort") { try reader.open(among: bench.outputs).isEmpty }
+        try bench.waitFor("the marker of the abort") { try reader.openTransactions(in: bench.outputs).isEmpty }
         try require(try bench.read(bench.outputs[1]).count == 1, "what was aborted is seen")
         let committed = try member.source.committed([bench.first])
         try require(committed == [bench.first: 7], "committed \(committed)")

@@ -161,7 +161,7 @@ private final class FixedLog: LogReader {
         )
     }
 
-    func open(among partitions: [TopicPartition]) -> [TopicPartition] { [] }
+    func openTransactions(in partitions: [TopicPartition]) -> [TopicPartition] { [] }
 
     func read(
         _ partition: TopicPartition, from: Int64, end: Int64, progress: () throws(TransportFailure) -> Void,
