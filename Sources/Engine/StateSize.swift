@@ -8,7 +8,7 @@ package enum StateSize {
     package static let customer = 144
     /// Ids up to this length stand in the row; of a longer one every byte counts.
     package static let shortID = 16
-    /// A whole entry (24 bytes) and a byte for it in a summary: packed ones take less.
+    /// A whole entry (24 bytes) and a byte for it in a summary: packed ones take less, and blocks of whole ones up to a quarter more.
     package static let place = 25
     /// The budget is exceeded for nothing but a refund of a known order, and for that by this part of it at most.
     static let refundShare = 8
