@@ -23,7 +23,8 @@ package enum Limits {
 
     /// Customers of one shard.
     package static let customersPerShard = 100_000_000
-    /// What is kept for one customer: orders inside the longest window, seen refunds and lines, and warnings.
+    /// What is kept for one customer, his warnings aside: orders inside the longest window, refunds and lines that were seen or wait, and clicks
+    /// that may come again.
     package static let entriesPerCustomer = 8_192
     /// Orders of one customer that left the longest window; far inside the 32 bits that count them.
     package static let agedOrders: UInt32 = 2_000_000_000
@@ -68,9 +69,9 @@ package enum Limits {
     package static let slicesPerBatch = 256
     /// Records in one batch, over all its shards.
     package static let recordsPerBatch = 400_000
-    /// Bytes of effects in one batch; letters count too. A batch that reaches it is sealed before more is applied.
+    /// Bytes of effects in one batch; letters count too. Nothing more is applied to a batch that has reached one of these bounds.
     package static let effectBytesPerBatch = 4 << 20
-    /// Time from a batch's first slice until it must be sealed, in ms; the committer being free seals it sooner.
+    /// Time from a batch's first slice until nothing more is applied to it, in ms; the committer seals it whenever it is free.
     package static let batchMilliseconds: Int64 = 1_000
 
     // Memory and messages beside the state.
