@@ -67,20 +67,21 @@ extension BrokerTests {
             print(
                 "deadlinesFireWithinASecondWithoutInput: the latest came \(worst) ms after its instant, a plain transaction took up to \(plain) ms"
             )
-            // An event may come just behind a transaction, and is seen with the next: a broker that takes so long is overloaded itself.
-            #expect(worst > 0 && worst <= max(1_000, 4 * plain))
+            // An event may come just behind a transaction, and is seen with the next, and both write to more partitions than a plain one: a
+            // broker that takes so long for that is overloaded itself.
+            #expect(worst > 0 && worst <= max(1_000, 8 * plain))
         }
 
-        /// ms, of twenty.
+        /// ms, of twenty behind the first, in which a client learns whom to ask.
         private func slowestPlainTransaction(_ scene: Scene) throws -> Int64 {
             let producer = try TestProducer(scene.cluster.bootstrap, transactionalID: "\(scene.name)-plain")
             var slowest: Int64 = 0
-            for number in 0..<20 {
+            for number in 0...20 {
                 let began = Date()
                 try producer.begin()
                 try producer.send([NewRecord("c\(number)", "{}")], to: scene.inputs[0])
                 try producer.commit()
-                slowest = max(slowest, Int64(Date().timeIntervalSince(began) * 1_000))
+                if number > 0 { slowest = max(slowest, Int64(Date().timeIntervalSince(began) * 1_000)) }
             }
             return slowest
         }
