@@ -34,7 +34,8 @@ struct CustomerRow: BitwiseCopyable {
     var next: UInt32
     var previous: UInt32
 
-    /// What there may be of him besides the row, an entry is of no kind that is not in it; and how his entries lie. No part of the state: it follows from the rest.
+    /// What there may be of him besides the row (an entry is of no kind that is not in it), and how his entries lie. No part of the
+    /// state: it follows from the rest.
     struct Contents: OptionSet {
         var rawValue: UInt8
 

@@ -147,7 +147,7 @@ struct CustomerTable {
     /// The pages that it will grow into next. `placed`: customers who were placed so far and are indexed all at once; nil if all are
     /// indexed.
     mutating func takePages(_ ahead: MemoryAhead.Lead, placed: Int?, into pages: inout [UnsafeRawBufferPointer]) {
-        rows.takePages(aheadBy: ahead.divisor, most: ahead.most, into: &pages)
+        rows.takePages(ahead, into: &pages)
         if let placed {
             index.takePages(toHold: placed, ahead, into: &pages)
         } else {

@@ -15,8 +15,11 @@ package struct MemoryAhead: @unchecked Sendable {
         /// Bytes, of each large array.
         var most: Int
 
-        /// True if the part of so many bytes is a huge page.
-        func isWorthIt(_ bytes: Int) -> Bool { bytes / divisor >= Pages.bytes }
+        /// So much beyond `used` bytes; 0 if that is less than a huge page.
+        func bytes(beyond used: Int) -> Int {
+            let lead = min(used / divisor, most)
+            return lead < Pages.bytes ? 0 : lead
+        }
 
         static let usual = Lead(divisor: 16, most: 16 << 20)
         /// While a snapshot comes back: a state of some GB grows in seconds.

@@ -48,7 +48,7 @@ struct EntryStore {
 
     /// The pages that it will grow into next.
     mutating func takePages(_ ahead: MemoryAhead.Lead, into pages: inout [UnsafeRawBufferPointer]) {
-        places.takePages(aheadBy: ahead.divisor, most: ahead.most, into: &pages)
+        places.takePages(ahead, into: &pages)
     }
 
     // MARK: A customer's entries

@@ -106,7 +106,7 @@ struct HashIndex {
 
     /// The pages that it will grow into next.
     mutating func takePages(_ ahead: MemoryAhead.Lead, into pages: inout [UnsafeRawBufferPointer]) {
-        buckets.takePages(aheadBy: ahead.divisor, most: ahead.most, into: &pages)
+        buckets.takePages(ahead, into: &pages)
     }
 
     /// Those that it takes to hold so many, if they are as many as are worth it.
@@ -114,7 +114,7 @@ struct HashIndex {
         toHold customers: Int, _ ahead: MemoryAhead.Lead, into pages: inout [UnsafeRawBufferPointer]
     ) {
         let count = HashIndex.bucketsNeeded(customers)
-        if ahead.isWorthIt(count * MemoryLayout<Line>.stride) { buckets.takePages(toHold: count, into: &pages) }
+        if ahead.bytes(beyond: count * MemoryLayout<Line>.stride) > 0 { buckets.takePages(toHold: count, into: &pages) }
     }
 
     /// Inserts an ordinal that is not there. `hashOf` is asked for the hashes of ordinals that are.

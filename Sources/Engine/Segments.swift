@@ -79,10 +79,10 @@ struct SegmentedArray<Element: BitwiseCopyable> {
         }
     }
 
-    /// The same for what it holds and a part of that more, `most` bytes at most, once half of what was added the last time is in use.
-    mutating func takePages(aheadBy divisor: Int, most: Int, into pages: inout [UnsafeRawBufferPointer]) {
-        let lead = min(bytes / divisor, most)
-        if lead < Pages.bytes || pagesTo - bytes > lead / 2 { return }
+    /// The same for what it holds and so much more, once half of what was added the last time is in use.
+    mutating func takePages(_ ahead: MemoryAhead.Lead, into pages: inout [UnsafeRawBufferPointer]) {
+        let lead = ahead.bytes(beyond: bytes)
+        if lead == 0 || pagesTo - bytes > lead / 2 { return }
         takePages(toHold: reach + lead / MemoryLayout<Element>.stride, into: &pages)
     }
 

@@ -120,7 +120,7 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
         if let tooLarge { return try giveUp(tooLarge) }
         let (cluster, id, epoch) = (world.cluster, id, epoch)
         let loss = world.dice.chance(world.doubtfulCommits) ? world.dice.pick([Link.Loss.question, .answer]) : .none
-        _ = try ask("commit", loss: loss) { cluster.commit(id, epoch) }
+        _ = try ask("commit", loss: loss) { cluster.end(id, epoch, .committed) }
         return .committed(offsets: messages.indices.filter { messages[$0].isTracked }.map { offsets[$0] })
     }
 
@@ -129,7 +129,7 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
         self.messages = []
         _ = try send(messages, inputs)
         let (cluster, id, epoch) = (world.cluster, id, epoch)
-        _ = try ask("abort") { cluster.abort(id, epoch) }
+        _ = try ask("abort") { cluster.end(id, epoch, .aborted) }
     }
 
     private typealias Message = (partition: TopicPartition, entry: LogEntry, isTracked: Bool)

@@ -138,27 +138,14 @@ final class SimulatedCluster {
     }
 
     /// EndTxn: from here on it is decided.
-    func commit(_ id: String, _ epoch: Int) -> Answer<Void> {
+    func end(_ id: String, _ epoch: Int, _ fate: LogEntry.Fate) -> Answer<Void> {
         let state = transaction(id)
         if state.epoch != epoch { return .fenced }
         switch state.status {
         case .ending: return .concurrent
         case .empty: return .done(())
         case .ongoing:
-            end(state, .committed)
-            return .done(())
-        }
-    }
-
-    /// EndTxn without a commit.
-    func abort(_ id: String, _ epoch: Int) -> Answer<Void> {
-        let state = transaction(id)
-        if state.epoch != epoch { return .fenced }
-        switch state.status {
-        case .ending: return .concurrent
-        case .empty: return .done(())
-        case .ongoing:
-            end(state, .aborted)
+            end(state, fate)
             return .done(())
         }
     }

@@ -275,7 +275,7 @@ import Testing
         var array = SegmentedArray<Entry>(shift: 18)
         defer { array.deallocate() }
         var taken: [UnsafeRawBufferPointer] = []
-        array.takePages(aheadBy: 16, most: 16 << 20, into: &taken)
+        array.takePages(MemoryAhead.Lead(divisor: 16, most: 16 << 20), into: &taken)
         #expect(taken.isEmpty, "a small array takes nothing ahead")
         var count = 0
         while array.bytes < 200 << 20 {
@@ -283,7 +283,7 @@ import Testing
             array.grow(toHold: count)
             array[count - 1] = Entry(.order, key: UInt64(count), time: 0, value: 0)
             let before = taken.count
-            array.takePages(aheadBy: 16, most: 16 << 20, into: &taken)
+            array.takePages(MemoryAhead.Lead(divisor: 16, most: 16 << 20), into: &taken)
             for pages in taken[before...] {
                 #expect(pages.count > 0 && pages.count % huge == 0)
                 #expect(UInt(bitPattern: pages.baseAddress) % UInt(huge) == 0)
