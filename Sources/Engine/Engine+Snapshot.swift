@@ -98,13 +98,21 @@ extension Engine {
     /// As `EncodedCustomer` reads it.
     private func encode(_ ordinal: Int, into buffer: ByteBuffer) {
         let row = table.row(ordinal)
-        buffer.append(UInt32(ordinal))
-        buffer.append(row.pointee.idLength)
-        table.withID(ordinal) { buffer.append(contentsOf: $0) }
-        var image = CustomerImage(ordinal, table)
-        withUnsafeBytes(of: &image) { buffer.append(contentsOf: $0) }
-        buffer.append(row.pointee.entryCount)
-        store.reading(row) { buffer.append(contentsOf: UnsafeRawBufferPointer(store.entries(of: row))) }
+        store.withStoredEntries(of: row) { entries, epoch in
+            withUnsafeBytes(of: CustomerImage(ordinal, row.pointee, epoch: epoch)) { buffer.append(contentsOf: $0) }
+            table.withID(ordinal) { buffer.append(contentsOf: $0) }
+            if row.pointee.contents.contains(.aged) {
+                buffer.append(
+                    contentsOf: UnsafeRawBufferPointer(
+                        start: table.agedOrders(ordinal), count: MemoryLayout<AgedOrders>.size))
+            }
+            if row.pointee.contents.contains(.activity) {
+                buffer.append(
+                    contentsOf: UnsafeRawBufferPointer(
+                        start: table.activity(ordinal), count: MemoryLayout<Activity>.size))
+            }
+            buffer.append(contentsOf: entries)
+        }
     }
 
     /// A digest of the whole state: the same for the same state, whatever the way that led to it.
@@ -198,19 +206,25 @@ extension Engine {
             table.reserve(ordinal + 1)
             wheel.grow(toHold: ordinal + 1)
         }
-        let image = customer.image
-        guard let contents = checkedContents(of: image, ordinal: ordinal, entries: customer.entries) else {
-            throw DamagedState(reason: "customer \(ordinal) is not as an engine leaves one")
-        }
+        guard let contents = checkedContents(of: customer) else { throw Engine.unlikely(ordinal) }
         table.place(customer.id, at: ordinal)
         let row = table.row(ordinal)
-        image.restore(ordinal, table)
-        store.place(customer.entries, contents, row)
+        customer.image.restore(row)
+        if let aged = customer.aged { table.agedOrders(ordinal).pointee = aged }
+        if let activity = customer.activity { table.activity(ordinal).pointee = activity }
+        row.pointee.contents = contents
+        store.place(customer.entries, epoch: customer.epoch, row)
+        // One state has one form.
+        guard row.pointee.contents.contains(.packed) == (customer.epoch != nil) else { throw Engine.unlikely(ordinal) }
         size +=
             StateSize.customer(idLength: customer.id.count) + StateSize.place
-            * StateSize.places(for: customer.entryCount)
+            * StateSize.places(for: Int(customer.image.entryCount))
         row.pointee.queued = CustomerRow.never
         wheel.file(ordinal, table.rows)
+    }
+
+    private static func unlikely(_ ordinal: Int) -> DamagedState {
+        DamagedState(reason: "customer \(ordinal) is not as an engine leaves one")
     }
 
     /// Ends a restore: the state must be whole.

@@ -4,19 +4,12 @@ import Model
 import Rules
 
 extension Engine {
-    /// What the entries of such a customer are; nil if no engine with these rules, in the middle of this sweep if there is one, can hold him.
-    func checkedContents(of image: CustomerImage, ordinal: Int, entries: UnsafeRawBufferPointer)
-        -> CustomerRow.Contents?
-    {
-        guard let decisions = decisions(of: image.version, ordinal), image.ignoresClicks <= 1 else { return nil }
-        guard image.due == CustomerRow.never || PackedInstant.holds(image.due), Engine.isTime(image.firstSeen),
-            Engine.isTime(image.lastEvent), Engine.isTime(image.agedFirst), Engine.isTime(image.agedLast),
-            Engine.isTime(image.activityAt), image.agedNet >= 0,
-            image.agedCount <= Limits.agedOrders + UInt32(Limits.entriesPerCustomer),
-            image.activity0 == -1 || Engine.isActivity(image.activity0), Engine.isActivity(image.activity1),
-            // One state has one form: of what he does not have all is as it began.
-            image.agedCount > 0 || image.agedNet == 0 && image.agedFirst == 0 && image.agedLast == 0,
-            image.activity0 >= 0 || image.activity1 == 0 && image.activityAt == 0
+    /// What there is of such a customer; nil if no engine with these rules, in the middle of this sweep if there is one, can hold him.
+    func checkedContents(of customer: EncodedCustomer) -> CustomerRow.Contents? {
+        let image = customer.image
+        guard let decisions = decisions(of: image.version, customer.ordinal), image.parts.isSubset(of: .all),
+            image.due == CustomerRow.never || PackedInstant.holds(image.due), Engine.isTime(image.firstSeen),
+            Engine.isTime(image.lastEvent)
         else { return nil }
         let ladders = decisions.ladders
         func holds(_ ladder: Int, _ rung: UInt8) -> Bool {
@@ -25,7 +18,23 @@ extension Engine {
         guard holds(0, image.rungs.0), holds(1, image.rungs.1), holds(2, image.rungs.2), holds(3, image.rungs.3) else {
             return nil
         }
-        return Engine.checkedContents(of: entries, agedNet: image.agedNet)
+        var contents: CustomerRow.Contents = []
+        var net: Int64 = 0
+        if let aged = customer.aged {
+            guard Engine.isTime(aged.first), Engine.isTime(aged.last), aged.net >= 0, aged.count > 0,
+                aged.count <= Limits.agedOrders + UInt32(Limits.entriesPerCustomer)
+            else { return nil }
+            contents.insert(.aged)
+            net = aged.net
+        }
+        if let activity = customer.activity {
+            guard Engine.isActivity(activity.sum0), Engine.isActivity(activity.sum1), Engine.isTime(activity.at) else {
+                return nil
+            }
+            contents.insert(.activity)
+        }
+        guard let entries = Engine.checkedEntries(of: customer, agedNet: net) else { return nil }
+        return contents.union(entries)
     }
 
     /// Those that decided last about a customer; nil if no version can have.
@@ -45,7 +54,20 @@ extension Engine {
     /// A sum of clicks that were at most as many as milliseconds.
     private static func isActivity(_ value: Double) -> Bool { value >= 0 && value < Double(Limits.latestTime) }
 
-    private static func checkedContents(of bytes: UnsafeRawBufferPointer, agedNet: Int64) -> CustomerRow.Contents? {
+    /// What his entries are.
+    private static func checkedEntries(of customer: EncodedCustomer, agedNet: Int64) -> CustomerRow.Contents? {
+        let bytes = customer.entries
+        if customer.epoch != nil {
+            guard EntryStore.mayBePacked(Int(customer.image.entryCount)), let found = PackedEntry.check(bytes),
+                found.sum <= Int64.max - agedNet
+            else { return nil }
+            return found.contents.union(.packed)
+        }
+        guard customer.image.epoch == 0 else { return nil }
+        return checkedWhole(bytes, agedNet: agedNet)
+    }
+
+    private static func checkedWhole(_ bytes: UnsafeRawBufferPointer, agedNet: Int64) -> CustomerRow.Contents? {
         var contents: CustomerRow.Contents = []
         var sum = agedNet.magnitude
         var offset = 0

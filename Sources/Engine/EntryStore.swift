@@ -93,9 +93,8 @@ struct EntryStore {
             return
         }
         let entries = UnsafeMutableBufferPointer(start: workspace, count: count)
-        let packedOrder = Int.bitWidth - (count - 1).leadingZeroBitCount
-        let epoch = packedOrder < EntryStore.manyOrder ? PackedEntry.epoch(of: entries) : nil
-        let order = epoch == nil ? EntryStore.order(for: count) : packedOrder
+        let epoch = EntryStore.packedEpoch(of: entries)
+        let order = epoch == nil ? EntryStore.order(for: count) : EntryStore.packedOrder(for: count)
         let block = take(order: order, insteadOf: kept)
         row.pointee.entries = block
         row.pointee.entryOrder = UInt8(order)
@@ -126,10 +125,30 @@ struct EntryStore {
         return body()
     }
 
-    /// The entries of a customer who has none yet: `bytes`, of this kind, aligned or not.
-    mutating func place(
-        _ bytes: UnsafeRawBufferPointer, _ contents: CustomerRow.Contents, _ row: UnsafeMutablePointer<CustomerRow>
+    /// Calls `body` with his entries as a snapshot holds them, whatever their way here: packed, with their epoch, if they can be.
+    func withStoredEntries(
+        of row: UnsafeMutablePointer<CustomerRow>, _ body: (_ entries: UnsafeRawBufferPointer, _ epoch: UInt8?) -> Void
     ) {
+        if row.pointee.contents.contains(.packed) { return body(bytes(of: row), row.pointee.entryEpoch) }
+        reading(row) {
+            let entries = entries(of: row)
+            // Those who were many and are few again lie whole.
+            guard let epoch = EntryStore.packedEpoch(of: entries) else {
+                return body(UnsafeRawBufferPointer(entries), nil)
+            }
+            withUnsafeTemporaryAllocation(of: PackedEntry.self, capacity: entries.count) { packed in
+                for place in entries.indices { packed[place] = PackedEntry(entries[place], epoch: epoch) }
+                body(UnsafeRawBufferPointer(packed), epoch)
+            }
+        }
+    }
+
+    /// The entries of a customer who has none yet, from a snapshot: `bytes`, aligned or not, packed if there is an epoch. What they are is in
+    /// his contents already. Whole ones that could be packed are then.
+    mutating func place(
+        _ bytes: UnsafeRawBufferPointer, epoch: UInt8?, _ row: UnsafeMutablePointer<CustomerRow>
+    ) {
+        if let epoch { return placePacked(bytes, epoch: epoch, row) }
         let count = bytes.count / MemoryLayout<Entry>.stride
         let kept = open(row)
         if count > EntryStore.workspaceCapacity {
@@ -139,9 +158,23 @@ struct EntryStore {
         }
         row.pointee.entryCount = UInt16(count)
         UnsafeMutableRawBufferPointer(entries(of: row)).copyMemory(from: bytes)
-        row.pointee.contents.formUnion(contents)
         noteKeys(of: row)
         close(row, kept)
+    }
+
+    private mutating func placePacked(
+        _ bytes: UnsafeRawBufferPointer, epoch: UInt8, _ row: UnsafeMutablePointer<CustomerRow>
+    ) {
+        let count = bytes.count / MemoryLayout<PackedEntry>.stride
+        precondition(count > 0 && EntryStore.mayBePacked(count), "whoever places them has looked")
+        let order = EntryStore.packedOrder(for: count)
+        let block = allocate(order: order)
+        UnsafeMutableRawPointer(places.pointer(Int(block)))
+            .copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+        row.pointee.entries = block
+        row.pointee.entryOrder = UInt8(order)
+        row.pointee.entryCount = UInt16(count)
+        row.pointee.entryEpoch = epoch
     }
 
     /// Of a customer whose entries are open.
@@ -254,6 +287,16 @@ struct EntryStore {
     @inline(__always)
     private func summary(_ block: UInt32, order: Int) -> OrderSummary {
         OrderSummary(at: whole(block) + EntryStore.capacity(order: order))
+    }
+
+    static func mayBePacked(_ count: Int) -> Bool { packedOrder(for: count) < manyOrder }
+
+    /// Order of the smallest block that holds `count` packed entries.
+    private static func packedOrder(for count: Int) -> Int { Int.bitWidth - max(0, count - 1).leadingZeroBitCount }
+
+    /// nil if they are kept whole.
+    private static func packedEpoch(of entries: UnsafeMutableBufferPointer<Entry>) -> UInt8? {
+        mayBePacked(entries.count) ? PackedEntry.epoch(of: entries) : nil
     }
 
     /// A summary in it is clear, everything else is as it was left.

@@ -13,6 +13,8 @@ struct PackedEntry: BitwiseCopyable {
 
     /// In bit 2 of what it is; the two below are its flags.
     private static let warning: UInt64 = 4
+    /// The day's distance that none has.
+    private static let noDay: UInt64 = 3
 
     private var key: UInt64
     private var rest: UInt64
@@ -71,5 +73,25 @@ struct PackedEntry: BitwiseCopyable {
         return Entry(
             key: key, timeAndFlags: time << 16 | Int64(bits),
             value: Int64(rest >> (64 - PackedEntry.valueBits)))
+    }
+
+    /// What such entries of a snapshot are, and the sum of what is in them of orders, in minor units; nil if they are not as they are packed:
+    /// there is at least one, and the first in time is less than an epoch behind the epoch.
+    static func check(_ bytes: UnsafeRawBufferPointer) -> (contents: CustomerRow.Contents, sum: Int64)? {
+        var contents: CustomerRow.Contents = []
+        var sum: UInt64 = 0
+        var isInEpoch = false
+        for offset in stride(from: 0, to: bytes.count, by: MemoryLayout<PackedEntry>.stride) {
+            let rest = bytes.loadUnaligned(fromByteOffset: offset, as: PackedEntry.self).rest
+            if rest >> timeBits & noDay == noDay { return nil }
+            if rest & (1 << timeBits - 1) < 1 << UInt64(epochShift) { isInEpoch = true }
+            if rest >> (timeBits + dayBits) & warning != 0 {
+                contents.insert(.warnings)
+            } else {
+                contents.insert(.orders)
+                sum += rest >> (64 - valueBits)
+            }
+        }
+        return isInEpoch ? (contents, Int64(sum)) : nil
     }
 }

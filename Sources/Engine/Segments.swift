@@ -44,9 +44,10 @@ struct SegmentedArray<Element: BitwiseCopyable> {
     mutating func grow(toHold count: Int) {
         if count <= reach { return }
         reach = count
-        map(toHold: count)
+        if count > capacity { map(toHold: count) }
     }
 
+    @inline(never)
     private mutating func map(toHold count: Int) {
         while capacity < count {
             if segmentCount == directoryCapacity {

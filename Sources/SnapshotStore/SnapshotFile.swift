@@ -31,7 +31,11 @@ final class SnapshotFile {
             try SnapshotFormat.prelude(
                 UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(SnapshotFormat.preludeBytes)))
         }
-        if case .newer(let version) = prelude { throw .tooNew(file: source.path, version: version) }
+        switch prelude {
+        case .current: break
+        case .newer(let version): throw .tooNew(file: source.path, version: version)
+        case .older(let version): throw source.damaged("its format \(version) is older than this rfmd reads", at: 8)
+        }
         let length = PlacedReader.length(buffer, at: SnapshotFormat.preludeBytes)
         guard length <= Limits.snapshotIdentityBytes else {
             throw source.damaged("the length of the header is out of range", at: SnapshotFormat.preludeBytes)

@@ -9,7 +9,7 @@ struct Damage: Error {
 }
 
 enum SnapshotFormat {
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
     /// Magic, version and their check: the same in every version, so that an older rfmd knows what it cannot read.
     static let preludeBytes = 16
     /// Prelude and length of the identity.
@@ -26,6 +26,7 @@ enum SnapshotFormat {
     enum Prelude: Equatable {
         case current
         case newer(UInt32)
+        case older(UInt32)
     }
 
     // MARK: Header
@@ -64,7 +65,9 @@ enum SnapshotFormat {
             let check: UInt32 = try reader.read()
             guard found == magic else { throw ByteReader.Damaged(offset: 0) }
             guard check == SnapshotFormat.check(bytes), version > 0 else { throw ByteReader.Damaged(offset: 8) }
-            return version == SnapshotFormat.version ? .current : .newer(version)
+            if version > SnapshotFormat.version { return .newer(version) }
+            if version < SnapshotFormat.version { return .older(version) }
+            return .current
         } catch { throw Damage(reason: "this is not the beginning of a snapshot", offset: error.offset) }
     }
 

@@ -90,6 +90,28 @@ import Testing
             value: random.one(in: 20) ? random.int64(.min ... .max) : random.int64(0...1 << 22))
     }
 
+    /// A snapshot's form of a customer's entries depends on nothing but them, and they come back from it.
+    private static func expectOneForm(
+        _ row: UnsafeMutablePointer<CustomerRow>, in store: EntryStore, _ entries: [Entry]
+    ) {
+        store.withStoredEntries(of: row) { bytes, epoch in
+            #expect((epoch != nil) == (entries.count <= 8 && packed(entries) != nil))
+            var copy = EntryStore()
+            var other = row.pointee
+            defer { copy.deallocate() }
+            (other.entryCount, other.entries) = (0, 0)
+            other.contents.remove(.packed)
+            if epoch != nil { other.contents.insert(.packed) }
+            copy.place(bytes, epoch: epoch, &other)
+            withUnsafeMutablePointer(to: &other) { other in
+                #expect(areSame(copy.reading(other) { Array(copy.entries(of: other)) }, entries))
+                copy.withStoredEntries(of: other) { again, epochAgain in
+                    #expect(bytes.elementsEqual(again) && epoch == epochAgain)
+                }
+            }
+        }
+    }
+
     /// Customers who share a store, each against a list of his own: entries come, change, go, and he is read meanwhile.
     @Test(arguments: 0..<6) func everyoneHasHisOwn(seed: Int) {
         var random = RandomSource(seed: UInt64(seed))
@@ -130,6 +152,7 @@ import Testing
             let read = store.reading(rows + other) { Array(store.entries(of: rows + other)) }
             #expect(EntryStoreTests.areSame(read, lists[other]), "seed \(seed), step \(step)")
             #expect(block == (rows[other].entries, rows[other].entryOrder, rows[other].contents))
+            if step % 8 == 0 { EntryStoreTests.expectOneForm(rows + other, in: store, lists[other]) }
             var contents: CustomerRow.Contents = []
             for entry in lists[customer] { contents.insert(entry.kind.content) }
             let known = row.pointee.contents.intersection(.entries)

@@ -77,6 +77,50 @@ import Testing
         }
     }
 
+    /// One state has one form: entries that could be packed do not come whole, packed ones not from an earlier epoch, and what is not there is 0.
+    @Test func anotherFormOfTheSameIsRefused() throws {
+        let engine = Engine(rules: RestoreTests.rules, key: 7)
+        let time: Int64 = 1_770_000_000_000
+        Event(kind: .purchase, customer: "c", id: "e", order: "o", occurredAt: time, amount: 500).apply(to: engine)
+        let (header, chunks) = RestoreTests.snapshot(engine)
+        let bytes = chunks[0]
+        let (partsAt, epochAt, restAt) = (36, 37, bytes.count - 8)
+        try #require(bytes[partsAt] & 0b1110 == 0b1000, "one packed order, and nothing else")
+        func restore(_ bytes: [UInt8]) throws {
+            let restored = Engine(rules: RestoreTests.rules, key: 7)
+            try header.withUnsafeBytes { try restored.restoreHeader($0, oldRules: nil) }
+            try bytes.withUnsafeBytes { try restored.restoreCustomers($0) }
+            try restored.finishRestore()
+        }
+        try restore(bytes)
+        func expectRefused(_ what: Comment, _ change: (inout [UInt8]) -> Void) {
+            var changed = bytes
+            change(&changed)
+            #expect(throws: Engine.DamagedState.self, what) { try restore(changed) }
+        }
+        expectRefused("a part that there is not") { $0[partsAt] |= 16 }
+        expectRefused("an earlier epoch") {
+            $0[epochAt] -= 1
+            // 2^34 ms later from there: the same instant.
+            $0[restAt + 4] += 4
+        }
+        expectRefused("a day that there is not") { $0[restAt + 4] |= 0x30 }
+        let entry = Entry(.order, key: 1, time: time, value: 500)
+        expectRefused("a whole entry that can be packed") {
+            $0.removeLast(16)
+            $0[partsAt] &= 7
+            $0[epochAt] = 0
+            $0 += withUnsafeBytes(of: entry, Array.init)
+        }
+        expectRefused("an epoch of whole entries") {
+            $0.removeLast(16)
+            $0[partsAt] &= 7
+            var large = entry
+            large.value = 1 << 40
+            $0 += withUnsafeBytes(of: large, Array.init)
+        }
+    }
+
     /// An engine that is given up in the middle of a restore or of a snapshot gives everything back.
     @Test func whatIsGivenUpIsFreed() throws {
         let (header, _) = RestoreTests.snapshot(RestoreTests.engine(customers: 1))

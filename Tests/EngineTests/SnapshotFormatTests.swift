@@ -1,9 +1,10 @@
 // docs/formats/snapshot.md counts the bytes of the state as the engine writes them.
-import Engine
 import Model
 import Rules
 import TestSupport
 import Testing
+
+@testable import Engine
 
 @Suite struct SnapshotFormatTests {
     /// Bytes of the rows of the table whose first column is called `name`: of those that are numbers.
@@ -23,15 +24,18 @@ import Testing
             ladders: Presets.fourTierLadders, warnings: Presets.fourTierWarnings, zone: .utc, currencyExponent: 2,
             halfLives: [7 * 86_400_000, 28 * 86_400_000])
         let engine = Engine(rules: rules, key: 1)
+        // One order each, and the second one clicks too.
         let ids = ["ann", "a customer with a longer id"]
         for (number, id) in ids.enumerated() {
-            let event = Array("e\(number)".utf8)
-            Array(id.utf8).withUnsafeBytes { customer in
-                event.withUnsafeBytes { event in
-                    let input = EngineInput(
-                        kind: .purchase, customer: customer, event: event, order: event, occurredAt: 1_000,
-                        amount: 500)
-                    #expect(engine.apply(input, at: 1_000) == .accepted)
+            for kind in [EngineInput.Kind.purchase, .click][0...number] {
+                let event = Array("e\(number)".utf8)
+                Array(id.utf8).withUnsafeBytes { customer in
+                    event.withUnsafeBytes { event in
+                        let input = EngineInput(
+                            kind: kind, customer: customer, event: event, order: event, occurredAt: 1_000,
+                            amount: 500)
+                        #expect(engine.apply(input, at: 1_000) == .accepted)
+                    }
                 }
             }
         }
@@ -41,7 +45,11 @@ import Testing
         #expect(header.count == (try bytes(of: "state")))
         let customers = ByteBuffer()
         while engine.continueSnapshot(into: customers, limit: 1 << 20) {}
-        let fixed = try bytes(of: "customer") + bytes(of: "entry")
-        #expect(customers.count == ids.reduce(0) { $0 + fixed + $1.utf8.count }, "one entry a customer: his order")
+        let fixed = try bytes(of: "customer") + bytes(of: "packed entry")
+        let expected = ids.reduce(try bytes(of: "clicks")) { $0 + fixed + $1.utf8.count }
+        #expect(customers.count == expected)
+        // The others are what lies in memory.
+        #expect(try bytes(of: "aged orders") == MemoryLayout<AgedOrders>.size)
+        #expect(try bytes(of: "whole entry") == MemoryLayout<Entry>.size)
     }
 }

@@ -31,11 +31,13 @@ import Testing
         var reader = ByteReader(buffer.bytes)
         var sum = 0
         while reader.remaining > 0 {
-            _ = try reader.read(UInt32.self)
-            let idLength = Int(try reader.read(UInt8.self))
-            _ = try reader.readBytes(idLength + 7 * 8 + 2 * 8 + 4 + 6)
+            _ = try reader.readBytes(4 + 4 + 3 * 8)
             let entries = Int(try reader.read(UInt16.self))
-            _ = try reader.readBytes(entries * 24)
+            let idLength = Int(try reader.read(UInt8.self))
+            _ = try reader.read(UInt8.self)
+            let parts = try reader.read(UInt8.self)
+            _ = try reader.readBytes(1 + idLength + (parts & 2 == 0 ? 0 : 28) + (parts & 4 == 0 ? 0 : 24))
+            _ = try reader.readBytes(entries * (parts & 8 == 0 ? 24 : 16))
             var places = entries == 0 ? 0 : 1
             while places < entries { places *= 2 }
             sum += 144 + (idLength > 16 ? idLength : 0) + 25 * places

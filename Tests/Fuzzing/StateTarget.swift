@@ -87,10 +87,11 @@ struct StateCheck {
         var found: [(ordinal: UInt32, bytes: UnsafeRawBufferPointer)] = []
         var rest = bytes
         while !rest.isEmpty {
-            // Ordinal, length of the id, the id, 82 bytes of the row, and the number of entries of 24 bytes.
-            let behind = 5 + Int(rest[4]) + 82
-            let entries = Int(rest[behind]) | Int(rest[behind + 1]) << 8
-            let length = behind + 2 + entries * 24
+            // docs/formats/snapshot.md: 38 bytes, of which these say how many follow.
+            let (entries, idLength, parts) = (Int(rest[32]) | Int(rest[33]) << 8, Int(rest[34]), rest[36])
+            let length =
+                38 + idLength + (parts & 2 == 0 ? 0 : 28) + (parts & 4 == 0 ? 0 : 24) + entries
+                * (parts & 8 == 0 ? 24 : 16)
             found.append(
                 (
                     rest.loadUnaligned(as: UInt32.self).littleEndian,

@@ -84,17 +84,30 @@ import Worker
         try expectRefused(Array(bytes[..<starts[2]] + second + third), "second twice")
     }
 
-    @Test func aNewerVersionIsNotCalledDamaged() throws {
+    /// The file with another version, and the check of it put right.
+    private func bytes(ofVersion version: UInt8) -> [UInt8] {
         var changed = bytes
-        changed[8] = 2
+        changed[8] = version
         let check = Digest(of: Array(changed[..<12])).low
         for byte in 0..<4 { changed[12 + byte] = UInt8(truncatingIfNeeded: check >> UInt64(8 * byte)) }
+        return changed
+    }
+
+    @Test func aNewerVersionIsNotCalledDamaged() throws {
+        let changed = bytes(ofVersion: 3)
         for content in [changed, Array(changed[..<20])] {
             try folder.write(name, content)
-            let failure = SnapshotFailure.tooNew(file: folder.file(name), version: 2)
+            let failure = SnapshotFailure.tooNew(file: folder.file(name), version: 3)
             #expect(throws: failure) { _ = try vault.chunks(of: original) }
             #expect(vault.list(group: "rfmd", shard: 3).damaged == [failure])
         }
+    }
+
+    @Test func anOlderVersionIsNamed() throws {
+        try folder.write(name, bytes(ofVersion: 1))
+        let failure = SnapshotFailure.damaged(
+            file: folder.file(name), reason: "its format 1 is older than this rfmd reads (byte 8 of \(bytes.count))")
+        #expect(throws: failure) { _ = try vault.chunks(of: original) }
     }
 
     @Test func underAnotherName() throws {
