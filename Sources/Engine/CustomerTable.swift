@@ -14,7 +14,6 @@ struct CustomerTable {
     /// Ids of more than 16 bytes, one after the other.
     private var longIDs: SegmentedArray<UInt8>
     private var longIDBytes = 0
-    private static let longIDShift = 21
     private let seed: UInt64
 
     init(seed: UInt64) {
@@ -23,7 +22,7 @@ struct CustomerTable {
         rows = SegmentedArray(shift: 18)
         activities = SegmentedArray(shift: 18)
         aged = SegmentedArray(shift: 18)
-        longIDs = SegmentedArray(shift: CustomerTable.longIDShift)
+        longIDs = SegmentedArray(shift: CustomerIDs.longIDShift)
         index = HashIndex()
     }
 
@@ -46,6 +45,10 @@ struct CustomerTable {
 
     @inline(__always)
     func agedOrders(_ ordinal: Int) -> UnsafeMutablePointer<AgedOrders> { aged.pointer(ordinal) }
+
+    /// Valid until the table grows.
+    @inline(__always)
+    var ids: CustomerIDs { CustomerIDs(rows: rows, longIDs: longIDs, seed: seed) }
 
     @inline(__always)
     func hash(_ id: UnsafeRawBufferPointer) -> UInt64 { rfmd_hash64(id.baseAddress, id.count, seed) }
@@ -85,14 +88,12 @@ struct CustomerTable {
         let ordinal = count
         reserve(count + 1)
         place(id, at: ordinal)
-        // A copy, for it asks the rest of the table.
-        var index = index
-        index.insert(hash, ordinal) { placed in withID(placed) { self.hash($0) } }
-        self.index = index
+        let ids = ids
+        index.insert(hash, ordinal) { ids.hash(of: $0) }
         return ordinal
     }
 
-    // Of a restore: all are placed first, in any order, and can be found when they are indexed.
+    // Of a restore: all are placed first, in any order, and can be found when there is an index of them (RestoredIndex).
 
     mutating func reserve(_ customers: Int) {
         count = customers
@@ -108,7 +109,7 @@ struct CustomerTable {
             (row.pointee.id0, row.pointee.id1) = words(id)
         } else {
             // An id does not cross a segment, so that it can be read in one piece.
-            let segment = 1 << CustomerTable.longIDShift
+            let segment = 1 << CustomerIDs.longIDShift
             if longIDBytes & (segment - 1) + id.count > segment { longIDBytes = (longIDBytes | (segment - 1)) + 1 }
             longIDs.grow(toHold: longIDBytes + id.count)
             UnsafeMutableRawPointer(longIDs.pointer(longIDBytes)).copyMemory(from: id.baseAddress!, byteCount: id.count)
@@ -117,46 +118,15 @@ struct CustomerTable {
         }
     }
 
-    /// False if two of those who were placed have one id.
-    mutating func indexPlaced() -> Bool {
-        // A copy, for it asks the rest of the table.
-        var index = index
-        defer { self.index = index }
-        index.reserve(count)
-        // Slots of the index are fetched some customers ahead.
-        let ahead = 32
-        return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: ahead) { hashes in
-            for ordinal in 0..<count + ahead {
-                if ordinal >= ahead {
-                    let (placed, hash) = (ordinal - ahead, hashes[ordinal % ahead])
-                    let isNew = index.insert(hash, placed, unless: { isSame($0, placed) }) { other in
-                        withID(other) { self.hash($0) }
-                    }
-                    if !isNew { return false }
-                }
-                if ordinal < count {
-                    let hash = withID(ordinal) { self.hash($0) }
-                    index.prefetch(hash)
-                    hashes[ordinal % ahead] = hash
-                }
-            }
-            return true
-        }
+    mutating func use(_ index: HashIndex) {
+        self.index.deallocate()
+        self.index = index
     }
 
-    /// The pages that it will grow into next. `placed`: customers who were placed so far and are indexed all at once; nil if all are
-    /// indexed.
-    mutating func takePages(_ ahead: MemoryAhead.Lead, placed: Int?, into pages: inout [UnsafeRawBufferPointer]) {
+    /// The pages that it will grow into next.
+    mutating func takePages(_ ahead: MemoryAhead.Lead, into pages: inout [UnsafeRawBufferPointer]) {
         rows.takePages(ahead, into: &pages)
-        if let placed {
-            index.takePages(toHold: placed, ahead, into: &pages)
-        } else {
-            index.takePages(ahead, into: &pages)
-        }
-    }
-
-    private func isSame(_ one: Int, _ other: Int) -> Bool {
-        withID(one) { id in withID(other) { id.isSame(as: $0) } }
+        index.takePages(ahead, into: &pages)
     }
 
     // Ahead of `find` (Engine+Prefetch.swift).
@@ -172,11 +142,8 @@ struct CustomerTable {
         return ordinal
     }
 
+    @inline(__always)
     func withID<Result>(_ ordinal: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        let row = rows.pointer(ordinal)
-        let length = Int(row.pointee.idLength)
-        // The two words lie at the beginning of the row.
-        if length <= 16 { return body(UnsafeRawBufferPointer(start: row, count: length)) }
-        return body(UnsafeRawBufferPointer(start: longIDs.pointer(Int(row.pointee.id0)), count: length))
+        ids.withID(ordinal, body)
     }
 }

@@ -40,7 +40,7 @@ extension Engine {
     package func takeMemoryAhead() -> MemoryAhead? {
         let lead = restoring == nil ? MemoryAhead.Lead.usual : .restoring
         var pages: [UnsafeRawBufferPointer] = []
-        table.takePages(lead, placed: restoring?.placed.count, into: &pages)
+        table.takePages(lead, into: &pages)
         store.takePages(lead, into: &pages)
         return pages.isEmpty ? nil : MemoryAhead(self, pages)
     }

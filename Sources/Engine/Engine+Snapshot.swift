@@ -208,6 +208,7 @@ extension Engine {
         }
         guard let contents = checkedContents(of: customer) else { throw Engine.unlikely(ordinal) }
         table.place(customer.id, at: ordinal)
+        restoring.unindexed.append(PlacedCustomer(hash: table.hash(customer.id), ordinal: UInt32(ordinal)))
         let row = table.row(ordinal)
         customer.image.restore(row)
         if let aged = customer.aged { table.agedOrders(ordinal).pointee = aged }
@@ -227,13 +228,24 @@ extension Engine {
         DamagedState(reason: "customer \(ordinal) is not as an engine leaves one")
     }
 
+    /// What can be put into the index meanwhile; nil most of the time. Whoever does not ask has it done by `finishRestore`.
+    package func takeIndexing() -> Indexing? {
+        guard let restoring, restoring.unindexed.count >= Restoring.indexedAtOnce, restoring.isSurelyLarge else {
+            return nil
+        }
+        return restoring.takeIndexing(self)
+    }
+
     /// Ends a restore: the state must be whole.
     package func finishRestore() throws(DamagedState) {
         try placeEarly()
         guard let restoring, restoring.expected == restoring.placed.count, restoring.earlyCount == 0 else {
             throw DamagedState(reason: "customers are missing, or come twice")
         }
-        guard table.indexPlaced() else { throw DamagedState(reason: "two customers have one id") }
+        restoring.takeIndexing(self).run()
+        if restoring.index.hasTwins { throw DamagedState(reason: "two customers have one id") }
+        precondition(restoring.index.count == restoring.expected, "what was given out to be indexed was not done")
+        table.use(restoring.index.take())
         self.restoring = nil
     }
 
@@ -247,13 +259,29 @@ extension Engine {
         var earlyCount = 0
         /// All have come.
         var isWhole = false
+        let index: RestoredIndex
+        /// Who was placed and is not given out to be indexed.
+        var unindexed: [PlacedCustomer] = []
+        /// Few, so that the index is done soon after the last of them; enough to be worth it.
+        static let indexedAtOnce = 1 << 14
 
-        init(expected: Int) { self.expected = expected }
+        init(expected: Int) {
+            self.expected = expected
+            index = RestoredIndex(expected: expected)
+        }
 
         deinit { placed.deallocate() }
 
         /// Room is made up to it. A snapshot begins with customers who changed while it was written, from anywhere; the others come in
         /// their order. So it runs ahead of what has come, but not without bound.
         var reach: Int { isWhole ? expected : placed.count * 16 + 1 << 18 }
+
+        /// So many have come that an index for all who are expected is not too large.
+        var isSurelyLarge: Bool { placed.count >= expected / 16 }
+
+        func takeIndexing(_ engine: Engine) -> Indexing {
+            defer { unindexed.removeAll() }
+            return Indexing(engine, index, unindexed, engine.table.ids)
+        }
     }
 }

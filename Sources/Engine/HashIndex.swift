@@ -109,14 +109,6 @@ struct HashIndex {
         buckets.takePages(ahead, into: &pages)
     }
 
-    /// Those that it takes to hold so many, if they are as many as are worth it.
-    mutating func takePages(
-        toHold customers: Int, _ ahead: MemoryAhead.Lead, into pages: inout [UnsafeRawBufferPointer]
-    ) {
-        let count = HashIndex.bucketsNeeded(customers)
-        if ahead.bytes(beyond: count * MemoryLayout<Line>.stride) > 0 { buckets.takePages(toHold: count, into: &pages) }
-    }
-
     /// Inserts an ordinal that is not there. `hashOf` is asked for the hashes of ordinals that are.
     mutating func insert(_ hash: UInt64, _ ordinal: Int, hashOf: (Int) -> UInt64) {
         _ = insert(hash, ordinal, unless: { _ in false }, hashOf: hashOf)

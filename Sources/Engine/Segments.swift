@@ -104,6 +104,17 @@ struct SegmentedArray<Element: BitwiseCopyable> {
         return memory.bindMemory(to: Element.self, capacity: 1 << shift)
     }
 
+    /// The same values, to be reached by another thread while this array grows. To be given back by `endView`.
+    func view() -> SegmentedArray {
+        var view = self
+        view.directoryCapacity = max(1, segmentCount)
+        view.segments = .allocate(capacity: view.directoryCapacity)
+        view.segments.update(from: segments, count: segmentCount)
+        return view
+    }
+
+    func endView() { segments.deallocate() }
+
     func deallocate() {
         for segment in 0..<segmentCount {
             if segmentBytes >= Pages.bytes {

@@ -273,12 +273,14 @@ struct ShardRecovery {
         var obstacle: Obstacle?
         let place = JournalPlace(batch: identity.batch, chain: identity.chain, record: identity.journalRecord)
         let memory = MemoryToucher(ports.lanes, .normal)
+        let index = IndexLane(ports.lanes)
         do throws(SnapshotFailure) {
             try ports.vault.load(identity) { (chunk: UnsafeRawBufferPointer) throws(SnapshotFailure) in
                 tick()
                 do throws(Engine.DamagedState) {
                     if let shard {
                         try shard.engine.restoreCustomers(chunk)
+                        index.index(shard.engine)
                         return memory.touch(aheadOf: shard.engine)
                     }
                     let (digest, header) = try SnapshotProgress.split(header: chunk)
@@ -295,6 +297,7 @@ struct ShardRecovery {
                 } catch { throw .damaged(file: "batch \(identity.batch)", reason: error.reason) }
             }
             guard let shard else { throw .damaged(file: "batch \(identity.batch)", reason: "there is no state in it") }
+            guard index.wait() else { throw .io(file: "batch \(identity.batch)", reason: "the load was given up") }
             do throws(Engine.DamagedState) { try shard.engine.finishRestore() } catch {
                 throw .damaged(file: "batch \(identity.batch)", reason: error.reason)
             }

@@ -22,6 +22,15 @@ import Testing
         #expect(object["deadlines_due"]?["value"] as? Int == 2_000)
     }
 
+    /// So many that lanes index them while they come back.
+    @Test func manyComeBack() throws {
+        let result = try bench(["restore", "--customers", "60000", "--events", "1000", "--json"])
+        #expect(result.status == 0, "\(result.errorText)")
+        let object = try #require(try JSONSerialization.jsonObject(with: result.output) as? [String: [String: Any]])
+        #expect(object["snapshot_customers"]?["value"] as? Int == 60_000)
+        #expect(object["restore_time"]?["value"] as? Double ?? 0 > 0)
+    }
+
     @Test func aTableHasTheSameNames() throws {
         let result = try bench(["engine", "decode", "--customers", "100", "--events", "1000"])
         #expect(result.status == 0, "\(result.errorText)")

@@ -77,6 +77,66 @@ import Testing
         }
     }
 
+    /// The index is made by another thread while customers are placed: it is the same, and tells of two with one id.
+    @Test(arguments: [false, true]) func anotherThreadIndexes(hasTwins: Bool) throws {
+        let engine = RestoreTests.engine(customers: 150_000)
+        for number in 0..<2_000 {
+            Event(
+                kind: .click, customer: "a customer with a long id, \(number)", id: "e", occurredAt: 1_770_000_000_000
+            )
+            .apply(to: engine)
+        }
+        var (header, chunks) = RestoreTests.snapshot(engine, limit: 1 << 18)
+        if hasTwins {
+            let (one, other) = (Data("c149998".utf8), Data("c149999".utf8))
+            let place = try #require(chunks.firstIndex { Data($0).range(of: other) != nil })
+            var chunk = Data(chunks[place])
+            let range = try #require(chunk.range(of: other))
+            chunk.replaceSubrange(range, with: one)
+            chunks[place] = [UInt8](chunk)
+        }
+        let restored = Engine(rules: RestoreTests.rules, key: 7)
+        try header.withUnsafeBytes { try restored.restoreHeader($0, oldRules: nil) }
+        let (thread, all) = (DispatchQueue(label: "index"), DispatchGroup())
+        var given = 0
+        for chunk in chunks {
+            try chunk.withUnsafeBytes { try restored.restoreCustomers($0) }
+            guard let work = restored.takeIndexing() else { continue }
+            given += 1
+            thread.async(group: all) { work.run() }
+        }
+        all.wait()
+        #expect(given >= 5)
+        if hasTwins {
+            #expect(throws: Engine.DamagedState.self) { try restored.finishRestore() }
+            return
+        }
+        try restored.finishRestore()
+        #expect(restored.stateDigest() == engine.stateDigest())
+        for engine in [engine, restored] {
+            for number in 0..<150_001 {
+                Event(kind: .click, customer: "c\(number)", id: "f", occurredAt: 1_770_000_000_001).apply(to: engine)
+            }
+            #expect(engine.customerCount == 152_001, "one is new")
+        }
+        #expect(restored.stateDigest() == engine.stateDigest())
+    }
+
+    /// A file may announce any number of customers: an index for all of them waits until many are there.
+    @Test func noIndexIsBegunForFewOfMany() throws {
+        var (header, chunks) = RestoreTests.snapshot(RestoreTests.engine(customers: 30_000))
+        RestoreTests.replace(&header, at: 21, with: UInt64(500_000))
+        let restored = Engine(rules: RestoreTests.rules, key: 7)
+        try header.withUnsafeBytes { try restored.restoreHeader($0, oldRules: nil) }
+        try chunks[0].withUnsafeBytes { try restored.restoreCustomers($0) }
+        #expect(restored.takeIndexing() == nil)
+        RestoreTests.replace(&header, at: 21, with: UInt64(400_000))
+        let other = Engine(rules: RestoreTests.rules, key: 7)
+        try header.withUnsafeBytes { try other.restoreHeader($0, oldRules: nil) }
+        try chunks[0].withUnsafeBytes { try other.restoreCustomers($0) }
+        #expect(other.takeIndexing() != nil)
+    }
+
     /// One state has one form: entries that could be packed do not come whole, packed ones not from an earlier epoch, and what is not there is 0.
     @Test func anotherFormOfTheSameIsRefused() throws {
         let engine = Engine(rules: RestoreTests.rules, key: 7)

@@ -316,7 +316,7 @@ import Testing
         }
         table.reserve(count)
         for number in (0..<count).reversed() { id(number).withUnsafeBytes { table.place($0, at: number) } }
-        let areIndexed = table.indexPlaced()
+        let areIndexed = table.indexAll()
         #expect(areIndexed)
         for number in count..<count + 1_000 {
             let ordinal = id(number).withUnsafeBytes { table.add($0, hash: table.hash($0)) }
@@ -329,7 +329,7 @@ import Testing
         defer { double.deallocate() }
         double.reserve(count + 2)
         for number in 0..<count + 2 { id(min(number, count)).withUnsafeBytes { double.place($0, at: number) } }
-        let haveIDsOfTheirOwn = double.indexPlaced()
+        let haveIDsOfTheirOwn = double.indexAll()
         #expect(!haveIDsOfTheirOwn)
     }
 
@@ -369,6 +369,17 @@ import Testing
         try copy.restoreHeader(header.bytes, oldRules: nil)
         try bytes.withUnsafeBytes { try copy.restoreCustomers($0) }
         #expect(throws: Engine.DamagedState.self) { try bytes.withUnsafeBytes { try copy.restoreCustomers($0) } }
+    }
+}
+
+extension CustomerTable {
+    /// As a restore does it.
+    fileprivate mutating func indexAll() -> Bool {
+        let index = RestoredIndex(expected: count)
+        index.add((0..<count).map { PlacedCustomer(hash: ids.hash(of: $0), ordinal: UInt32($0)) }, ids)
+        if index.hasTwins { return false }
+        use(index.take())
+        return true
     }
 }
 
