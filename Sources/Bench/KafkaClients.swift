@@ -10,7 +10,8 @@ final class KafkaClient {
     init(_ kind: rd_kafka_type_t, _ properties: [(String, String)]) throws(BenchFailure) {
         let configuration: OpaquePointer = rd_kafka_conf_new()
         var text = [CChar](repeating: 0, count: 512)
-        for (name, value) in properties {
+        // Errors alone: what is tried again by itself, as with a broker that has just started, is no news.
+        for (name, value) in [("log_level", "3")] + properties {
             guard rd_kafka_conf_set(configuration, name, value, &text, text.count) == RD_KAFKA_CONF_OK else {
                 throw BenchFailure(message: "\(name): \(KafkaClient.string(text))")
             }

@@ -35,10 +35,10 @@ final class LineReader {
         while true {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[held])
             if let base = rest.baseAddress, let end = memchr(base + searched, 0x0A, rest.count - searched) {
-                return give(rest, length: UnsafeRawPointer(end) - base, taken: UnsafeRawPointer(end) - base + 1)
+                return try give(rest, length: UnsafeRawPointer(end) - base, taken: UnsafeRawPointer(end) - base + 1)
             }
             searched = rest.count
-            if isAtEnd { return rest.isEmpty ? nil : give(rest, length: rest.count, taken: rest.count) }
+            if isAtEnd { return rest.isEmpty ? nil : try give(rest, length: rest.count, taken: rest.count) }
             if searched > Limits.replayLineBytes {
                 throw FileFailure(
                     message: "'\(path)', line \(number + 1), is longer than \(Limits.replayLineBytes) bytes: "
@@ -48,13 +48,32 @@ final class LineReader {
         }
     }
 
-    private func give(_ rest: UnsafeRawBufferPointer, length: Int, taken: Int) -> UnsafeRawBufferPointer {
+    private func give(
+        _ rest: UnsafeRawBufferPointer, length: Int, taken: Int
+    ) throws(FileFailure) -> UnsafeRawBufferPointer {
         held = held.lowerBound + taken..<held.upperBound
         number += 1
         var line = UnsafeRawBufferPointer(rebasing: rest[..<length])
+        if number == 1 { line = try textOfFirst(line) }
         while line.last == 0x0D { line = UnsafeRawBufferPointer(rebasing: line.dropLast()) }
         return line
     }
+
+    /// Without the mark that some editors put before UTF-8. What is no such text at all is told once, and not line by line.
+    private func textOfFirst(_ line: UnsafeRawBufferPointer) throws(FileFailure) -> UnsafeRawBufferPointer {
+        if line.starts(with: [0xEF, 0xBB, 0xBF]) { return UnsafeRawBufferPointer(rebasing: line.dropFirst(3)) }
+        for (begins, what, remedy) in LineReader.otherFiles where line.starts(with: begins) {
+            throw FileFailure(message: "'\(path)' is \(what), and a file for replay is NDJSON in UTF-8: \(remedy)")
+        }
+        return line
+    }
+
+    private static let otherFiles: [(begins: [UInt8], what: String, remedy: String)] = [
+        ([0x1F, 0x8B], "compressed by gzip", "zcat FILE | rfmd replay -"),
+        ([0x28, 0xB5, 0x2F, 0xFD], "compressed by zstd", "zstdcat FILE | rfmd replay -"),
+        ([0xFF, 0xFE], "in UTF-16", "iconv -f UTF-16 -t UTF-8 FILE | rfmd replay -"),
+        ([0xFE, 0xFF], "in UTF-16", "iconv -f UTF-16 -t UTF-8 FILE | rfmd replay -"),
+    ]
 
     private func readMore() throws(FileFailure) {
         if bytes.count - held.upperBound < LineReader.chunk { makeRoom() }

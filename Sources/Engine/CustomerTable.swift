@@ -1,6 +1,5 @@
 // All customers of a shard: rows by ordinal, found by id.
 import CMemory
-import CXXHash
 import Model
 
 /// A customer's ordinal is the order of his first appearance: it is part of the state, and never changes.
@@ -51,7 +50,7 @@ struct CustomerTable {
     var ids: CustomerIDs { CustomerIDs(rows: rows, longIDs: longIDs, seed: seed) }
 
     @inline(__always)
-    func hash(_ id: UnsafeRawBufferPointer) -> UInt64 { rfmd_hash64(id.baseAddress, id.count, seed) }
+    func hash(_ id: UnsafeRawBufferPointer) -> UInt64 { ids.hash(id) }
 
     @inline(__always)
     private func words(_ id: UnsafeRawBufferPointer) -> (UInt64, UInt64) {

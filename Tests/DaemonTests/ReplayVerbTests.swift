@@ -34,6 +34,36 @@ import Testing
             "\(long.errorText)")
     }
 
+    /// Some editors put a mark before UTF-8.
+    @Test func aByteOrderMarkIsNoPartOfTheFirstEvent() throws {
+        let plain = try replay("-", input: ReplayVerbTests.line)
+        let marked = try replay("-", input: "\u{FEFF}" + ReplayVerbTests.line)
+        #expect(marked.status == 0 && marked.output == plain.output && !plain.output.isEmpty)
+        #expect(marked.errorText == plain.errorText, "\(marked.errorText)")
+    }
+
+    @Test(arguments: [
+        ("gzip", "compressed by gzip", "zcat"), ("zstd", "compressed by zstd", "zstdcat"),
+        ("UTF-16LE", "in UTF-16", "iconv"), ("UTF-16BE", "in UTF-16", "iconv"),
+    ])
+    func aFileThatIsNoTextIsNamed(form: String, what: String, remedy: String) throws {
+        let line = ReplayVerbTests.line
+        let bytes: [UInt8] =
+            switch form {
+            case "gzip": [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0x0A, 1, 2]
+            case "zstd": [0x28, 0xB5, 0x2F, 0xFD, 4, 0x0A, 1, 2]
+            case "UTF-16LE": [0xFF, 0xFE] + line.utf8.flatMap { [$0, 0] }
+            default: [0xFE, 0xFF] + line.utf8.flatMap { [0, $0] }
+            }
+        let path = folder.url("events").path
+        try Data(bytes).write(to: folder.url("events"))
+        let result = try replay(path)
+        #expect(result.status == 1 && result.output.isEmpty)
+        #expect(
+            result.errorText.contains("'\(path)' is \(what), and a file for replay is NDJSON in UTF-8: \(remedy) "),
+            "\(result.errorText)")
+    }
+
     /// /dev/zero never ends its line.
     @Test func aLineWithoutEndFails() throws {
         let zeros = try replay("/dev/zero")
