@@ -108,8 +108,6 @@ struct Activity: BitwiseCopyable {
     var sum1: Double
     /// ms.
     var at: Int64
-
-    static let none = Activity(sum0: -1, sum1: 0, at: 0)
 }
 
 /// A customer's orders that left the longest window.
@@ -120,8 +118,6 @@ struct AgedOrders: BitwiseCopyable {
     var first: Int64
     var last: Int64
     var count: UInt32
-
-    static let none = AgedOrders(net: 0, first: 0, last: 0, count: 0)
 }
 
 /// An instant in six bytes: ms since 1691, up to the year 10611.
