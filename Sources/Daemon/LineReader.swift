@@ -71,6 +71,7 @@ final class LineReader {
     private static let otherFiles: [(begins: [UInt8], what: String, remedy: String)] = [
         ([0x1F, 0x8B], "compressed by gzip", "zcat FILE | rfmd replay -"),
         ([0x28, 0xB5, 0x2F, 0xFD], "compressed by zstd", "zstdcat FILE | rfmd replay -"),
+        ([0xFF, 0xFE, 0, 0], "in UTF-32", "iconv -f UTF-32 -t UTF-8 FILE | rfmd replay -"),
         ([0xFF, 0xFE], "in UTF-16", "iconv -f UTF-16 -t UTF-8 FILE | rfmd replay -"),
         ([0xFE, 0xFF], "in UTF-16", "iconv -f UTF-16 -t UTF-8 FILE | rfmd replay -"),
     ]

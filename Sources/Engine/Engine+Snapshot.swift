@@ -150,7 +150,9 @@ extension Engine {
             // One state has one form: what is not used is 0.
             guard reader.remaining == 0, count <= UInt64(Limits.customersPerShard), hasClock <= 1, sweeps <= 1,
                 fireCursor <= Int(count), sweepCursor <= Int(count), Entry.holds(clock), Entry.holds(sweepClock),
-                hasClock == 1 || clock == 0, sweeps == 1 ? sweepClock <= clock : sweepCursor == 0 && sweepClock == 0
+                // The first customer sets the clock, and a version before any has nothing to sweep.
+                hasClock == 1 || clock == 0 && count == 0 && sweeps == 0, versionNumber < 1 << 32,
+                sweeps == 1 ? sweepClock <= clock : sweepCursor == 0 && sweepClock == 0
             else { throw DamagedState(reason: "the header of the state is out of range") }
             self.clock = hasClock == 1 ? clock : nil
             // So that everybody is filed where he stays, and not at the beginning of time first.

@@ -9,7 +9,7 @@ extension Engine {
         let image = customer.image
         guard let decisions = decisions(of: image.version, customer.ordinal), image.parts.isSubset(of: .all),
             image.due == CustomerRow.never || PackedInstant.holds(image.due), Engine.isTime(image.firstSeen),
-            Engine.isTime(image.lastEvent)
+            Engine.isTime(image.lastEvent), image.firstSeen <= image.lastEvent
         else { return nil }
         let ladders = decisions.ladders
         func holds(_ ladder: Int, _ rung: UInt8) -> Bool {
@@ -21,7 +21,8 @@ extension Engine {
         var contents: CustomerRow.Contents = []
         var net: Int64 = 0
         if let aged = customer.aged {
-            guard Engine.isTime(aged.first), Engine.isTime(aged.last), aged.net >= 0, aged.count > 0,
+            guard Engine.isTime(aged.first), Engine.isTime(aged.last), aged.first <= aged.last, aged.net >= 0,
+                aged.count > 0,
                 aged.count <= Limits.agedOrders + UInt32(Limits.entriesPerCustomer)
             else { return nil }
             contents.insert(.aged)
@@ -51,15 +52,20 @@ extension Engine {
         instant >= Limits.earliestTime && instant <= Limits.latestTime
     }
 
-    /// A sum of clicks that were at most as many as milliseconds.
-    private static func isActivity(_ value: Double) -> Bool { value >= 0 && value < Double(Limits.latestTime) }
+    /// A sum of clicks that were at most as many as milliseconds; the latest counts whole.
+    private static func isActivity(_ value: Double) -> Bool { value >= 1 && value < Double(Limits.latestTime) }
+
+    /// What all orders and refunds of a customer may come to, in minor units: each of his entries is an amount at most, and one more event may
+    /// have come. With what is aged, of which there was at most `spendMinorUnits` then, it is so far inside Int64 that no event leads out of it.
+    private static let mostEntered = UInt64(Limits.entriesPerCustomer + 1) * UInt64(Limits.amountMinorUnits)
+    private static let mostInAll = UInt64(Limits.spendMinorUnits) + mostEntered
 
     /// What his entries are.
     private static func checkedEntries(of customer: EncodedCustomer, agedNet: Int64) -> CustomerRow.Contents? {
         let bytes = customer.entries
         if customer.epoch != nil {
             guard EntryStore.mayBePacked(Int(customer.image.entryCount)), let found = PackedEntry.check(bytes),
-                found.sum <= Int64.max - agedNet
+                found.sum + agedNet.magnitude <= mostInAll
             else { return nil }
             return found.contents.union(.packed)
         }
@@ -69,21 +75,26 @@ extension Engine {
 
     private static func checkedWhole(_ bytes: UnsafeRawBufferPointer, agedNet: Int64) -> CustomerRow.Contents? {
         var contents: CustomerRow.Contents = []
-        var sum = agedNet.magnitude
-        var offset = 0
-        while offset < bytes.count {
-            defer { offset += MemoryLayout<Entry>.stride }
+        var sum: UInt64 = 0
+        var (warnings, others) = (0, 0)
+        for offset in stride(from: 0, to: bytes.count, by: MemoryLayout<Entry>.stride) {
             let entry = bytes.loadUnaligned(fromByteOffset: offset, as: Entry.self)
-            guard entry.isValid, PackedInstant.holds(entry.time) else { return nil }
+            guard entry.isValid else { return nil }
             contents.insert(entry.kind.content)
+            if entry.kind == .warning { warnings += 1 } else { others += 1 }
             switch entry.kind {
             case .order, .pendingRefund:
+                if !isTime(entry.time) || entry.kind == .pendingRefund && entry.value < 0 { return nil }
                 // Neither is above 2^63, and so their sum is in 64 bits.
                 sum += entry.value.magnitude
-                if sum > UInt64(Int64.max) { return nil }
-            case .seen, .click, .warning: break
+                if sum > mostEntered { return nil }
+            case .seen: if !isTime(entry.time) { return nil }
+            case .click: if !PackedInstant.holds(entry.time) { return nil }
+            case .warning: if !PackedInstant.holds(entry.time) || entry.value != 0 { return nil }
             }
         }
+        guard warnings <= Limits.warnings, others <= Limits.entriesPerCustomer, sum + agedNet.magnitude <= mostInAll
+        else { return nil }
         return contents
     }
 }

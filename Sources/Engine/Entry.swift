@@ -58,7 +58,17 @@ struct Entry: BitwiseCopyable {
     @inline(__always) var kind: Kind { Kind(rawValue: UInt8(truncatingIfNeeded: timeAndFlags & 7)) ?? .warning }
 
     /// False for bytes that no entry has: a damaged snapshot.
-    var isValid: Bool { timeAndFlags & 7 <= 4 && (timeAndFlags >> 3) & 3 <= 2 }
+    var isValid: Bool {
+        guard let kind = Kind(rawValue: UInt8(timeAndFlags & 7)), (timeAndFlags >> 3) & 3 <= 2 else { return false }
+        let possible: Flags =
+            switch kind {
+            case .order: Entry.orderFlags
+            case .pendingRefund: .wiped
+            case .seen, .click: []
+            case .warning: Entry.warningFlags
+            }
+        return flags.isSubset(of: possible)
+    }
 
     @inline(__always) var time: Int64 { timeAndFlags >> 16 }
 

@@ -102,6 +102,8 @@ struct HashIndex {
         bucketCount = max(bucketCount, HashIndex.bucketsNeeded(customers))
         mask = 1 << (Int.bitWidth - 1 - bucketCount.leadingZeroBitCount) - 1
         buckets.grow(toHold: bucketCount)
+        // Hashes come from anywhere: soon all of it is in use.
+        buckets.keepPages()
     }
 
     /// The pages that it will grow into next.

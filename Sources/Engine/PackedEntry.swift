@@ -77,7 +77,7 @@ struct PackedEntry: BitwiseCopyable {
 
     /// What such entries of a snapshot are, and the sum of what is in them of orders, in minor units; nil if they are not as they are packed:
     /// there is at least one, and the first in time is less than an epoch behind the epoch.
-    static func check(_ bytes: UnsafeRawBufferPointer) -> (contents: CustomerRow.Contents, sum: Int64)? {
+    static func check(_ bytes: UnsafeRawBufferPointer) -> (contents: CustomerRow.Contents, sum: UInt64)? {
         var contents: CustomerRow.Contents = []
         var sum: UInt64 = 0
         var isInEpoch = false
@@ -87,11 +87,12 @@ struct PackedEntry: BitwiseCopyable {
             if rest & (1 << timeBits - 1) < 1 << UInt64(epochShift) { isInEpoch = true }
             if rest >> (timeBits + dayBits) & warning != 0 {
                 contents.insert(.warnings)
+                if rest >> (64 - valueBits) != 0 { return nil }
             } else {
                 contents.insert(.orders)
                 sum += rest >> (64 - valueBits)
             }
         }
-        return isInEpoch ? (contents, Int64(sum)) : nil
+        return isInEpoch ? (contents, sum) : nil
     }
 }

@@ -87,6 +87,9 @@ struct SegmentedArray<Element: BitwiseCopyable> {
         takePages(toHold: reach + lead / MemoryLayout<Element>.stride, into: &pages)
     }
 
+    /// Pages of what it holds now are not given out any more.
+    mutating func keepPages() { pagesTo = max(pagesTo, Pages.whole(bytes)) }
+
     private var segmentBytes: Int { MemoryLayout<Element>.stride << shift }
 
     /// Large ones come as pages of their own, which cost nothing before they are touched. The first ones of an array are small, so that

@@ -302,6 +302,8 @@ struct ShardRecovery {
                 throw .damaged(file: "batch \(identity.batch)", reason: error.reason)
             }
         } catch {
+            // What the lane still has holds the memory of this state, and another may come next.
+            _ = index.wait()
             if let obstacle { throw obstacle }
             unusable(identity.shard, error)
             return nil

@@ -22,7 +22,7 @@ import Testing
         #expect(object["deadlines_due"]?["value"] as? Int == 2_000)
     }
 
-    /// So many that lanes index them while they come back.
+    /// A state that is large enough for every lane that a load may have.
     @Test func manyComeBack() throws {
         let result = try bench(["restore", "--customers", "60000", "--events", "1000", "--json"])
         #expect(result.status == 0, "\(result.errorText)")

@@ -44,7 +44,7 @@ import Testing
 
     @Test(arguments: [
         ("gzip", "compressed by gzip", "zcat"), ("zstd", "compressed by zstd", "zstdcat"),
-        ("UTF-16LE", "in UTF-16", "iconv"), ("UTF-16BE", "in UTF-16", "iconv"),
+        ("UTF-32LE", "in UTF-32", "iconv"), ("UTF-16LE", "in UTF-16", "iconv"), ("UTF-16BE", "in UTF-16", "iconv"),
     ])
     func aFileThatIsNoTextIsNamed(form: String, what: String, remedy: String) throws {
         let line = ReplayVerbTests.line
@@ -52,6 +52,7 @@ import Testing
             switch form {
             case "gzip": [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0x0A, 1, 2]
             case "zstd": [0x28, 0xB5, 0x2F, 0xFD, 4, 0x0A, 1, 2]
+            case "UTF-32LE": [0xFF, 0xFE, 0, 0] + line.utf8.flatMap { [$0, 0, 0, 0] }
             case "UTF-16LE": [0xFF, 0xFE] + line.utf8.flatMap { [$0, 0] }
             default: [0xFE, 0xFF] + line.utf8.flatMap { [0, $0] }
             }

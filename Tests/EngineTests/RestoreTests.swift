@@ -172,13 +172,44 @@ import Testing
             $0[epochAt] = 0
             $0 += withUnsafeBytes(of: entry, Array.init)
         }
-        expectRefused("an epoch of whole entries") {
-            $0.removeLast(16)
-            $0[partsAt] &= 7
+        func large(_ change: (inout Entry) -> Void) -> [UInt8] {
             var large = entry
             large.value = 1 << 40
-            $0 += withUnsafeBytes(of: large, Array.init)
+            change(&large)
+            var changed = Array(bytes.dropLast(16))
+            changed[partsAt] &= 7
+            changed[epochAt] = 0
+            return changed + withUnsafeBytes(of: large, Array.init)
         }
+        try restore(large { _ in })
+        expectRefused("an epoch of whole entries") {
+            $0 = large { _ in }
+            $0[epochAt] = 1
+        }
+        expectRefused("a flag that an order does not have") { $0 = large { $0.flags = .open } }
+        expectRefused("more than there can be") { $0 = large { $0.value = .max } }
+        expectRefused("less than there can be") { $0 = large { $0.value = -.max } }
+        expectRefused("a time that no order has") {
+            $0 = large { $0 = Entry(.order, key: 1, time: Limits.latestTime + 1, value: 1 << 40) }
+        }
+        expectRefused("a first event after the last one") { $0[16] += 1 }
+    }
+
+    /// Headers with right checksums that no engine wrote, and that would end the process later.
+    @Test func aHeaderThatLiesIsRefused() throws {
+        let (header, _) = RestoreTests.snapshot(RestoreTests.engine(customers: 1))
+        func restore(_ header: [UInt8]) throws {
+            try header.withUnsafeBytes {
+                try Engine(rules: RestoreTests.rules, key: 7).restoreHeader($0, oldRules: RestoreTests.rules)
+            }
+        }
+        try restore(header)
+        var noClock = header
+        for place in 0..<9 { noClock[place] = 0 }
+        #expect(throws: Engine.DamagedState.self, "a customer, and no clock") { try restore(noClock) }
+        var manyVersions = header
+        RestoreTests.replace(&manyVersions, at: 13, with: UInt64.max)
+        #expect(throws: Engine.DamagedState.self, "the next version has no number") { try restore(manyVersions) }
     }
 
     /// An engine that is given up in the middle of a restore or of a snapshot gives everything back.

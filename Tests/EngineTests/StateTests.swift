@@ -307,6 +307,20 @@ import Testing
         }
     }
 
+    /// A view stays good when the array that it is of grows past its directory.
+    @Test func aViewStaysWhenItsArrayGrows() {
+        var array = SegmentedArray<UInt64>(shift: 2)
+        defer { array.deallocate() }
+        array.grow(toHold: 100)
+        for place in 0..<100 { array[place] = UInt64(place) }
+        let view = array.view()
+        defer { view.endView() }
+        array.grow(toHold: 10_000)
+        for place in 100..<10_000 { array[place] = UInt64(place) }
+        array[3] = 33
+        #expect((0..<100).allSatisfy { view[$0] == ($0 == 3 ? 33 : UInt64($0)) })
+    }
+
     /// An index that is laid out at once finds the same customers as one that grew, goes on growing, and tells two of one id.
     @Test(arguments: [0, 1, 5, 6, 1_000, 20_001]) func placedCustomersAreFound(count: Int) {
         var table = CustomerTable(seed: 3)

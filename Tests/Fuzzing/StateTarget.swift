@@ -55,9 +55,21 @@ struct StateCheck {
         } catch { throw Finding("what was written is refused: \(error.reason)") }
         try Finding.require(again.stateDigest() == engine.stateDigest(), "the digest differs")
         // The two decide alike from here on.
-        for engine in [engine, again] { StateCheck.goOn(engine) }
+        var rules = (now: StateCheck.rules, before: StateCheck.oldRules)
+        for engine in [engine, again] where StateCheck.goOn(engine) {
+            rules = (StateCheck.oldRules, StateCheck.rules)
+        }
         try Finding.require(engine.effects.array == again.effects.array, "the two decide differently")
         try Finding.require(again.stateDigest() == engine.stateDigest(), "the digest differs at the end")
+        // And what has become of it comes back too.
+        let later = StateCheck.snapshot(engine)
+        let last = Engine(rules: rules.now, key: 7)
+        do throws(Engine.DamagedState) {
+            try last.restoreHeader(later.header.bytes, oldRules: rules.before)
+            try last.restoreCustomers(later.customers.bytes)
+            try last.finishRestore()
+        } catch { throw Finding("what it wrote at the end is refused: \(error.reason)") }
+        try Finding.require(last.stateDigest() == engine.stateDigest(), "the last digest differs")
     }
 
     private func restore(
@@ -102,8 +114,8 @@ struct StateCheck {
         return found.sorted { $0.ordinal < $1.ordinal }.flatMap { [UInt8]($0.bytes) }
     }
 
-    /// Events of customers that are there or not, silence, and another version.
-    private static func goOn(_ engine: Engine) {
+    /// Events of customers that are there or not, silence, and another version; true if that is in force.
+    private static func goOn(_ engine: Engine) -> Bool {
         let begin = min(max(engine.clock ?? 0, 0), Limits.latestTime - 5_000 * 86_400_000)
         let ids: [[UInt8]] = [Array("c0".utf8), Array("c1".utf8), Array("somebody new".utf8)]
         for (number, id) in ids.enumerated() {
@@ -122,9 +134,9 @@ struct StateCheck {
                 engine.finishSlice(advancingTo: instant)
             }
         }
-        if engine.isSettled {
-            engine.install(oldRules, limits: StateLimits())
-            engine.finishSlice(advancingTo: nil)
-        }
+        if !engine.isSettled { return false }
+        engine.install(oldRules, limits: StateLimits())
+        engine.finishSlice(advancingTo: nil)
+        return true
     }
 }
