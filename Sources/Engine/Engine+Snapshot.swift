@@ -232,7 +232,7 @@ extension Engine {
 
     /// What can be put into the index meanwhile; nil most of the time. Whoever does not ask has it done by `finishRestore`.
     package func takeIndexing() -> Indexing? {
-        guard let restoring, restoring.unindexed.count >= Restoring.indexedAtOnce, restoring.isSurelyLarge else {
+        guard let restoring, restoring.unindexed.count >= restoring.indexedAtOnce, restoring.isSurelyLarge else {
             return nil
         }
         return restoring.takeIndexing(self)
@@ -264,12 +264,13 @@ extension Engine {
         let index: RestoredIndex
         /// Who was placed and is not given out to be indexed.
         var unindexed: [PlacedCustomer] = []
-        /// Few, so that the index is done soon after the last of them; enough to be worth it.
-        static let indexedAtOnce = 1 << 14
+        /// A part of all, so that the index is done soon after the last of them; bounded, so that little waits.
+        let indexedAtOnce: Int
 
         init(expected: Int) {
             self.expected = expected
             index = RestoredIndex(expected: expected)
+            indexedAtOnce = min(1 << 14, expected / 8 + 1)
         }
 
         deinit { placed.deallocate() }
