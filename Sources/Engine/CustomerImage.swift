@@ -49,7 +49,7 @@ struct CustomerImage: BitwiseCopyable {
         self.epoch = epoch ?? 0
     }
 
-    /// Into a row whose contents are still empty.
+    /// Into a row: all but its contents, id and entries.
     func restore(_ row: UnsafeMutablePointer<CustomerRow>) {
         row.pointee.rungs = rungs
         row.pointee.due = due

@@ -102,14 +102,10 @@ extension Engine {
             withUnsafeBytes(of: CustomerImage(ordinal, row.pointee, epoch: epoch)) { buffer.append(contentsOf: $0) }
             table.withID(ordinal) { buffer.append(contentsOf: $0) }
             if row.pointee.contents.contains(.aged) {
-                buffer.append(
-                    contentsOf: UnsafeRawBufferPointer(
-                        start: table.agedOrders(ordinal), count: MemoryLayout<AgedOrders>.size))
+                withUnsafeBytes(of: table.agedOrders(ordinal).pointee) { buffer.append(contentsOf: $0) }
             }
             if row.pointee.contents.contains(.activity) {
-                buffer.append(
-                    contentsOf: UnsafeRawBufferPointer(
-                        start: table.activity(ordinal), count: MemoryLayout<Activity>.size))
+                withUnsafeBytes(of: table.activity(ordinal).pointee) { buffer.append(contentsOf: $0) }
             }
             buffer.append(contentsOf: entries)
         }

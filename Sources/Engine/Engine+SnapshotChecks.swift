@@ -34,8 +34,10 @@ extension Engine {
             }
             contents.insert(.activity)
         }
-        guard let entries = Engine.checkedEntries(of: customer, agedNet: net) else { return nil }
-        return contents.union(entries)
+        guard let entries = Engine.checkedEntries(of: customer), entries.sum + net.magnitude <= Engine.mostInAll else {
+            return nil
+        }
+        return contents.union(entries.contents)
     }
 
     /// Those that decided last about a customer; nil if no version can have.
@@ -60,20 +62,17 @@ extension Engine {
     private static let mostEntered = UInt64(Limits.entriesPerCustomer + 1) * UInt64(Limits.amountMinorUnits)
     private static let mostInAll = UInt64(Limits.spendMinorUnits) + mostEntered
 
-    /// What his entries are.
-    private static func checkedEntries(of customer: EncodedCustomer, agedNet: Int64) -> CustomerRow.Contents? {
-        let bytes = customer.entries
-        if customer.epoch != nil {
-            guard EntryStore.mayBePacked(Int(customer.image.entryCount)), let found = PackedEntry.check(bytes),
-                found.sum + agedNet.magnitude <= mostInAll
-            else { return nil }
-            return found.contents.union(.packed)
-        }
-        guard customer.image.epoch == 0 else { return nil }
-        return checkedWhole(bytes, agedNet: agedNet)
+    /// What his entries are, and the sum of what is in them of orders and refunds, far inside 64 bits.
+    private static func checkedEntries(of customer: EncodedCustomer) -> (contents: CustomerRow.Contents, sum: UInt64)? {
+        if customer.epoch == nil { return customer.image.epoch == 0 ? checkedWhole(customer.entries) : nil }
+        guard EntryStore.mayBePacked(Int(customer.image.entryCount)), let found = PackedEntry.check(customer.entries)
+        else { return nil }
+        return (found.contents.union(.packed), found.sum)
     }
 
-    private static func checkedWhole(_ bytes: UnsafeRawBufferPointer, agedNet: Int64) -> CustomerRow.Contents? {
+    private static func checkedWhole(
+        _ bytes: UnsafeRawBufferPointer
+    ) -> (contents: CustomerRow.Contents, sum: UInt64)? {
         var contents: CustomerRow.Contents = []
         var sum: UInt64 = 0
         var (warnings, others) = (0, 0)
@@ -93,8 +92,6 @@ extension Engine {
             case .warning: if !PackedInstant.holds(entry.time) || entry.value != 0 { return nil }
             }
         }
-        guard warnings <= Limits.warnings, others <= Limits.entriesPerCustomer, sum + agedNet.magnitude <= mostInAll
-        else { return nil }
-        return contents
+        return warnings <= Limits.warnings && others <= Limits.entriesPerCustomer ? (contents, sum) : nil
     }
 }

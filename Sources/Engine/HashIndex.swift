@@ -17,7 +17,7 @@ struct HashIndex {
     private var bucketCount = 1
     /// The largest power of two that is not above `bucketCount`, less 1.
     private var mask = 0
-    private var count = 0
+    private(set) var count = 0
     /// Overflow lines are counted from 1, and a free one goes on in the next free one; 0 is none.
     private var overflowCount = 0
     private var freeOverflow = 0
@@ -94,12 +94,10 @@ struct HashIndex {
         }
     }
 
-    private static func bucketsNeeded(_ customers: Int) -> Int { (customers * 2 + doubleLoad - 1) / doubleLoad }
-
     /// Of an empty index: makes as many buckets as this many customers will have, so that none is split on the way.
     mutating func reserve(_ customers: Int) {
         precondition(count == 0, "only an empty index is laid out anew")
-        bucketCount = max(bucketCount, HashIndex.bucketsNeeded(customers))
+        bucketCount = max(bucketCount, (customers * 2 + HashIndex.doubleLoad - 1) / HashIndex.doubleLoad)
         mask = 1 << (Int.bitWidth - 1 - bucketCount.leadingZeroBitCount) - 1
         buckets.grow(toHold: bucketCount)
         // Hashes come from anywhere: soon all of it is in use.

@@ -6,7 +6,6 @@ final class RestoredIndex {
     private var index = HashIndex()
     /// How many there will be.
     private let expected: Int
-    private(set) var count = 0
     /// Two of them have one id: the others are not looked at.
     private(set) var hasTwins = false
 
@@ -25,9 +24,10 @@ final class RestoredIndex {
             let isNew = index.insert(
                 customer.hash, ordinal, unless: { ids.areSame($0, ordinal) }, hashOf: { ids.hash(of: $0) })
             hasTwins = !isNew
-            count += 1
         }
     }
+
+    var count: Int { index.count }
 
     /// Nothing is left here.
     func take() -> HashIndex {

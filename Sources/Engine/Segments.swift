@@ -63,12 +63,15 @@ struct SegmentedArray<Element: BitwiseCopyable> {
         }
     }
 
-    /// Adds to `pages` those of the first `count` values, in whole huge pages. None is added twice, and none of a segment that is not
-    /// made of pages. Some may be in use: who grew by a leap has not used all that he passed.
-    mutating func takePages(toHold count: Int, into pages: inout [UnsafeRawBufferPointer]) {
+    /// Adds to `pages` those of what it holds and so much more, in whole huge pages, once half of what was added the last time is in use.
+    /// None is added twice, and none of a segment that is not made of pages. Some may be in use: who grew by a leap has not used all that he
+    /// passed.
+    mutating func takePages(_ ahead: MemoryAhead.Lead, into pages: inout [UnsafeRawBufferPointer]) {
+        let lead = ahead.bytes(beyond: bytes)
+        if lead == 0 || pagesTo - bytes > lead / 2 { return }
         let stride = MemoryLayout<Element>.stride
         var from = pagesTo
-        let end = Pages.whole(count * stride)
+        let end = Pages.whole((reach + lead / stride) * stride)
         if segmentBytes < Pages.bytes || from >= end { return }
         pagesTo = end
         map(toHold: (end + stride - 1) / stride)
@@ -78,13 +81,6 @@ struct SegmentedArray<Element: BitwiseCopyable> {
             pages.append(UnsafeRawBufferPointer(start: UnsafeRawPointer(segments[segment]) + offset, count: length))
             from += length
         }
-    }
-
-    /// The same for what it holds and so much more, once half of what was added the last time is in use.
-    mutating func takePages(_ ahead: MemoryAhead.Lead, into pages: inout [UnsafeRawBufferPointer]) {
-        let lead = ahead.bytes(beyond: bytes)
-        if lead == 0 || pagesTo - bytes > lead / 2 { return }
-        takePages(toHold: reach + lead / MemoryLayout<Element>.stride, into: &pages)
     }
 
     /// Pages of what it holds now are not given out any more.

@@ -1,23 +1,24 @@
 // The index of a state that comes back is made on a lane, while the worker places the next customers.
 import Engine
 
-/// Used by one thread, and its lane counts what it has done with `monitor` locked. The lane is begun when there is something for it the first time.
+/// Used by one thread, and its lane counts what it has done with `monitor` locked.
 final class IndexLane: @unchecked Sendable {
     private let lanes: any Lanes
-    private var lane: (any Lane)?
+    private let lane: any Lane
     private var given = 0
     private let monitor = Monitor()
     private var done = 0
 
-    init(_ lanes: any Lanes) { self.lanes = lanes }
+    init(_ lanes: any Lanes) {
+        self.lanes = lanes
+        lane = lanes.lane(.normal)
+    }
 
-    deinit { lane?.end() }
+    deinit { lane.end() }
 
     /// To be called again and again while customers are placed.
     func index(_ engine: Engine) {
         guard let work = engine.takeIndexing() else { return }
-        let lane = lane ?? lanes.lane(.normal)
-        self.lane = lane
         given += 1
         lane.run { [self] in
             work.run()
