@@ -46,11 +46,7 @@ static inline void rfmd_prefetch(const void *address) { __builtin_prefetch(addre
 // The same for what will only be read.
 static inline void rfmd_prefetch_to_read(const void *address) { __builtin_prefetch(address, 0, 3); }
 
-// The lines of some bytes, the first 64 * `most` of them: beyond a few the processor sees by itself where the reading goes.
-static inline void rfmd_prefetch_lines(const void *start, size_t bytes, size_t most) {
-  for (size_t line = 0; line < most && line * 64 < bytes; line++) rfmd_prefetch((const uint8_t *)start + line * 64);
-}
-
+// The same for the lines of some bytes, the first 64 * `most` of them: beyond a few the processor sees by itself where the reading goes.
 static inline void rfmd_prefetch_lines_to_read(const void *start, size_t bytes, size_t most) {
   for (size_t line = 0; line < most && line * 64 < bytes; line++) {
     rfmd_prefetch_to_read((const uint8_t *)start + line * 64);

@@ -133,13 +133,9 @@ struct CustomerTable {
     @inline(__always)
     func prefetchSlot(_ hash: UInt64) { index.prefetch(hash) }
 
-    /// The customer who seems to have this hash; his row is on its way.
+    /// The customer who seems to have this hash.
     @inline(__always)
-    func prefetchRow(_ hash: UInt64) -> Int? {
-        guard let ordinal = index.find(hash, matches: { _ in true }) else { return nil }
-        rfmd_prefetch(rows.pointer(ordinal))
-        return ordinal
-    }
+    func ordinal(seeming hash: UInt64) -> Int? { index.find(hash, matches: { _ in true }) }
 
     @inline(__always)
     func withID<Result>(_ ordinal: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {

@@ -1,67 +1,97 @@
 // Fetching what an event will need while earlier events are applied: a customer's state is three cache misses away.
 import CMemory
 
-/// The last customers who were announced, each on his way from the index to his entries.
+/// The last customers who were announced, in groups: lines that are fetched one right after the other are looked for at once, and what
+/// each waits for (most of it to find its page) is waited for once.
 struct Lookahead {
-    /// A power of two, not less than the way is long.
-    private static let size = 32
+    /// A power of two.
+    static let group = 8
+    /// Lines of one customer at most.
+    static let mostLines = 8
+    private static let hashCount = 2 * group
+    /// Of two groups: those who are announced now, and those before.
     private let hashes: UnsafeMutablePointer<UInt64>
-    /// His ordinal, or -1.
-    private let ordinals: UnsafeMutablePointer<Int>
+    /// Of the group before those; -1 where there is nobody.
+    let ordinals: UnsafeMutablePointer<Int>
+    private let lines: UnsafeMutablePointer<UnsafeRawPointer>
+    private var lineCount = 0
     private var count = 0
 
     init() {
-        hashes = .allocate(capacity: Lookahead.size)
-        hashes.initialize(repeating: 0, count: Lookahead.size)
-        ordinals = .allocate(capacity: Lookahead.size)
-        ordinals.initialize(repeating: -1, count: Lookahead.size)
+        hashes = .allocate(capacity: Lookahead.hashCount)
+        hashes.initialize(repeating: 0, count: Lookahead.hashCount)
+        ordinals = .allocate(capacity: Lookahead.group)
+        ordinals.initialize(repeating: -1, count: Lookahead.group)
+        lines = .allocate(capacity: Lookahead.group * Lookahead.mostLines)
     }
 
     func deallocate() {
         hashes.deallocate()
         ordinals.deallocate()
+        lines.deallocate()
     }
 
+    /// True if a group is complete.
     @inline(__always)
-    mutating func push(_ hash: UInt64) {
-        hashes[count & (Lookahead.size - 1)] = hash
+    mutating func push(_ hash: UInt64) -> Bool {
+        hashes[count & (Lookahead.hashCount - 1)] = hash
         count &+= 1
+        return count & (Lookahead.group - 1) == 0
     }
 
-    /// Of the customer who was announced `back` announcements ago, counted from 1.
-    @inline(__always)
-    func hash(_ back: Int) -> UInt64 { hashes[(count &- back) & (Lookahead.size - 1)] }
+    /// Of the group that was completed last.
+    var newest: UnsafeMutablePointer<UInt64> { hashes + ((count &- Lookahead.group) & (Lookahead.hashCount - 1)) }
+
+    /// Of the one before it.
+    var before: UnsafeMutablePointer<UInt64> { hashes + (count & (Lookahead.hashCount - 1)) }
 
     @inline(__always)
-    func ordinal(_ back: Int) -> Int { ordinals[(count &- back) & (Lookahead.size - 1)] }
+    mutating func add(_ line: UnsafeRawPointer) {
+        lines[lineCount] = line
+        lineCount += 1
+    }
 
     @inline(__always)
-    func setOrdinal(_ back: Int, _ ordinal: Int) { ordinals[(count &- back) & (Lookahead.size - 1)] = ordinal }
+    mutating func fetchLines() {
+        for line in 0..<lineCount { rfmd_prefetch(lines[line]) }
+        lineCount = 0
+    }
 }
 
 extension Engine {
-    /// How many events before its own an event's customer is best announced.
-    package static let lookahead = 24
-    /// Announcements after which the slot of the index has come, and the row.
-    private static let steps = (row: 9, entries: 17)
-    /// Of a customer's entries.
-    private static let mostLinesAhead = 8
+    /// How many events before its own an event's customer is best announced: three groups, and some events for the last lines to come.
+    package static let lookahead = 3 * Lookahead.group + 4
 
     /// Tells that an event of this customer comes soon. Changes nothing, and need not be true.
     @inline(__always)
     package func announce(_ customer: UnsafeRawBufferPointer) {
-        let hash = table.hash(customer)
-        table.prefetchSlot(hash)
-        ahead.push(hash)
-        ahead.setOrdinal(Engine.steps.row, table.prefetchRow(ahead.hash(Engine.steps.row)) ?? -1)
-        let ordinal = ahead.ordinal(Engine.steps.entries)
-        if ordinal < 0 { return }
+        if ahead.push(table.hash(customer)) { fetchGroups() }
+    }
+
+    /// Each of three groups takes its step: to its slots of the index, to its rows, to what these name.
+    @inline(never)
+    private func fetchGroups() {
+        for place in 0..<Lookahead.group where ahead.ordinals[place] >= 0 { addLines(ahead.ordinals[place]) }
+        ahead.fetchLines()
+        let (before, newest) = (ahead.before, ahead.newest)
+        for place in 0..<Lookahead.group { ahead.ordinals[place] = table.ordinal(seeming: before[place]) ?? -1 }
+        for place in 0..<Lookahead.group where ahead.ordinals[place] >= 0 {
+            rfmd_prefetch(table.row(ahead.ordinals[place]))
+        }
+        for place in 0..<Lookahead.group { table.prefetchSlot(newest[place]) }
+    }
+
+    /// What an event may read of a customer besides his row.
+    @inline(__always)
+    private func addLines(_ ordinal: Int) {
         let row = table.row(ordinal)
-        if row.pointee.contents.contains(.activity) { rfmd_prefetch(table.activity(ordinal)) }
-        // Most events are clicks, and of him they need no entries.
-        if row.pointee.entryCount == 0 || row.pointee.ignoresClicks { return }
-        if let next = store.nextOfMany(row) { rfmd_prefetch(next) }
+        if row.pointee.contents.contains(.activity) { ahead.add(table.activity(ordinal)) }
+        if row.pointee.entryCount == 0 { return }
+        if let next = store.nextOfMany(row) { ahead.add(next) }
         let bytes = store.bytes(of: row)
-        rfmd_prefetch_lines(bytes.baseAddress, bytes.count, Engine.mostLinesAhead)
+        // Two lines are those above.
+        for line in 0..<min(Lookahead.mostLines - 2, (bytes.count + 63) >> 6) {
+            ahead.add(bytes.baseAddress! + line << 6)
+        }
     }
 }
