@@ -1,49 +1,50 @@
 // Every customer's next deadline, in a hierarchical timing wheel: O(1) to set and to fire.
 import CMemory
 
-/// Eight levels of 64 slots cover 2^48 ms. A customer is filed under `row.queued`, which is never later than his `row.due`: a
-/// deadline that moves away leaves him where he is, and he is filed anew when that slot comes up. So an event seldom touches the
-/// wheel. The customers of a slot are linked through their rows. Which slot a customer is in, and the order inside it, never show: who is due is a question of `row.due` alone.
+/// Eight levels, of which each has slots of 64 times as many ms as the one below; the first has slots of one. A customer is filed in the
+/// lowest level in which his slot is less than a turn of 128 slots away, under `row.queued`, which is never later than his `row.due`: a
+/// deadline that moves away leaves him where he is, and he is filed anew when that slot comes up. So an event seldom touches the wheel.
+///
+/// The slot that comes up next in a level can be dealt out over the level below, whose turn reaches to its end: that is done bit by bit
+/// while the slot before it passes, so that no pile of customers is moved at once. What is left when it comes up is moved then.
+///
+/// The customers of a slot are linked through their rows. Which slot a customer is in, and the order inside it, never show: who is due is a
+/// question of `row.due` alone.
 struct DeadlineWheel {
     private static let levels = 8
+    private static let slotsPerLevel = 128
+    private static let slotCount = levels * slotsPerLevel
     private static let none = UInt32.max
     /// Of `previous`: the lower bits are a slot, of which this customer is the first.
     private static let isFirst: UInt32 = 0x8000_0000
+    /// Customers whom one move of the clock deals out ahead at most.
+    private static let mostAhead = 16_384
 
     private let heads: UnsafeMutablePointer<UInt32>
-    /// Bit s of word l: slot s of level l is not empty.
-    private var occupied: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
-    /// Everything before this instant was collected; ms since `PackedInstant.origin`.
+    /// Customers in each slot, or more: who was taken out of its middle counts until it comes up.
+    private let counts: UnsafeMutablePointer<UInt32>
+    /// Everything up to this instant was collected; ms since `PackedInstant.origin`.
     private var now: Int64 = 0
     private(set) var due = OrdinalSet()
 
     init() {
-        heads = .allocate(capacity: DeadlineWheel.levels * 64)
-        heads.initialize(repeating: DeadlineWheel.none, count: DeadlineWheel.levels * 64)
+        heads = .allocate(capacity: DeadlineWheel.slotCount)
+        heads.initialize(repeating: DeadlineWheel.none, count: DeadlineWheel.slotCount)
+        counts = .allocate(capacity: DeadlineWheel.slotCount)
+        counts.initialize(repeating: 0, count: DeadlineWheel.slotCount)
     }
 
     func deallocate() {
         heads.deallocate()
+        counts.deallocate()
         due.deallocate()
     }
 
     mutating func grow(toHold customers: Int) { due.grow(toHold: customers) }
 
-    private func word(_ level: Int) -> UInt64 {
-        withUnsafeBytes(of: occupied) { $0.load(fromByteOffset: level * 8, as: UInt64.self) }
-    }
-
-    private mutating func setWord(_ level: Int, _ value: UInt64) {
-        withUnsafeMutableBytes(of: &occupied) { $0.storeBytes(of: value, toByteOffset: level * 8, as: UInt64.self) }
-    }
-
     /// Files a customer who is not filed, by `row.due`.
     @inline(__always)
-    mutating func file(_ ordinal: Int, _ rows: SegmentedArray<CustomerRow>) { file(ordinal, rows, dueUpTo: now) }
-
-    /// `target`: who is due by then is filed as due at once, and not on the way down through the levels.
-    @inline(__always)
-    private mutating func file(_ ordinal: Int, _ rows: SegmentedArray<CustomerRow>, dueUpTo target: Int64) {
+    mutating func file(_ ordinal: Int, _ rows: SegmentedArray<CustomerRow>) {
         let row = rows.pointer(ordinal)
         let instant = row.pointee.due
         if instant == CustomerRow.never {
@@ -51,25 +52,40 @@ struct DeadlineWheel {
             return
         }
         let at = instant - PackedInstant.origin
-        if at <= target {
+        if at <= now {
             row.pointee.queued = CustomerRow.isDue
             due.insert(ordinal)
             return
         }
         precondition(PackedInstant.holds(instant), "a deadline lies beyond the wheel")
         row.pointee.queued = instant
-        let slot = DeadlineWheel.slot(of: at, from: now)
+        filings += 1
+        let slot = slot(of: at)
         let head = heads[slot]
         (row.pointee.next, row.pointee.previous) = (head, DeadlineWheel.isFirst | UInt32(slot))
         if head != DeadlineWheel.none { rows.pointer(Int(head)).pointee.previous = UInt32(ordinal) }
         heads[slot] = UInt32(ordinal)
-        setWord(slot >> 6, word(slot >> 6) | 1 << UInt64(slot & 63))
+        counts[slot] += 1
     }
 
+    /// Of an instant after now.
     @inline(__always)
-    private static func slot(of at: Int64, from now: Int64) -> Int {
-        let level = (63 - (at ^ now).leadingZeroBitCount) / 6
-        return level << 6 | Int(at >> Int64(level * 6)) & 63
+    private func slot(of at: Int64) -> Int {
+        // The level is this one or the next: below it the way is more than two turns.
+        var level = max(0, Int64.bitWidth - (at - now).leadingZeroBitCount - 7) / 6
+        while DeadlineWheel.number(at, level) - DeadlineWheel.number(now, level) >= DeadlineWheel.slotsPerLevel {
+            level += 1
+        }
+        return DeadlineWheel.slot(level, DeadlineWheel.number(at, level))
+    }
+
+    /// How many slots of a level lie before an instant.
+    @inline(__always)
+    private static func number(_ instant: Int64, _ level: Int) -> Int { Int(instant >> Int64(level * 6)) }
+
+    @inline(__always)
+    private static func slot(_ level: Int, _ number: Int) -> Int {
+        level * slotsPerLevel + number & (slotsPerLevel - 1)
     }
 
     /// Takes a customer out of the wheel and of the due.
@@ -84,7 +100,7 @@ struct DeadlineWheel {
             if previous & DeadlineWheel.isFirst != 0 {
                 let slot = Int(previous & ~DeadlineWheel.isFirst)
                 heads[slot] = next
-                if next == DeadlineWheel.none { setWord(slot >> 6, word(slot >> 6) & ~(1 << UInt64(slot & 63))) }
+                counts[slot] -= 1
             } else {
                 rows.pointer(Int(previous)).pointee.next = next
             }
@@ -103,44 +119,60 @@ struct DeadlineWheel {
 
     /// Moves every customer who is due at or before `instant` to `due`.
     mutating func collect(upTo instant: Int64, _ rows: SegmentedArray<CustomerRow>) {
-        let target = instant - PackedInstant.origin
-        while now < target {
-            guard let (level, slot) = nextSlot() else {
-                now = target
-                return
-            }
-            // Where that slot begins.
-            let shift = Int64(level * 6)
-            let begins = ((now >> (shift + 6)) << 6 | Int64(slot)) << shift
-            if begins > target {
-                now = target
-                return
-            }
-            now = max(now, begins)
-            take(level << 6 | slot, rows, dueUpTo: target)
-        }
-    }
-
-    /// The occupied slot that comes up first: the lowest level that has one.
-    private func nextSlot() -> (level: Int, slot: Int)? {
+        let (before, target) = (now, instant - PackedInstant.origin)
+        if target <= before { return }
+        now = target
         for level in 0..<DeadlineWheel.levels {
-            let current = Int(now >> Int64(level * 6)) & 63
-            // Slots of a level lie after the current one; the current one itself is spread over the levels below.
-            let ahead = word(level) & (~0 << UInt64(current))
-            if ahead != 0 { return (level, ahead.trailingZeroBitCount) }
+            let first = DeadlineWheel.number(before, level)
+            let passed = min(DeadlineWheel.number(target, level) - first, DeadlineWheel.slotsPerLevel)
+            for step in 0..<passed { take(DeadlineWheel.slot(level, first + 1 + step), rows) }
         }
-        return nil
+        dealOutAhead(passed: target - before, rows)
     }
 
-    private mutating func take(_ slot: Int, _ rows: SegmentedArray<CustomerRow>, dueUpTo target: Int64) {
+    /// Files everybody in a slot that has come up.
+    private mutating func take(_ slot: Int, _ rows: SegmentedArray<CustomerRow>) {
         var next = heads[slot]
         heads[slot] = DeadlineWheel.none
-        setWord(slot >> 6, word(slot >> 6) & ~(1 << UInt64(slot & 63)))
+        counts[slot] = 0
         while next != DeadlineWheel.none {
             let ordinal = Int(next)
             next = rows.pointer(ordinal).pointee.next
             if next != DeadlineWheel.none { rfmd_prefetch(rows.pointer(Int(next))) }
-            file(ordinal, rows, dueUpTo: target)
+            file(ordinal, rows)
         }
     }
+
+    /// Of the slots that come up next, as much as has passed of the time until then.
+    private mutating func dealOutAhead(passed: Int64, _ rows: SegmentedArray<CustomerRow>) {
+        var rest = DeadlineWheel.mostAhead
+        for level in 1..<DeadlineWheel.levels where rest > 0 {
+            let next = DeadlineWheel.number(now, level) + 1
+            let slot = DeadlineWheel.slot(level, next)
+            if counts[slot] == 0 { continue }
+            let left = Int64(next) << Int64(level * 6) - now
+            let share = Double(passed) / Double(left + passed)
+            let count = min(rest, Int(Double(counts[slot]) * share) + 1)
+            for _ in 0..<count { fileFirst(of: slot, rows) }
+            rest -= count
+            if heads[slot] == DeadlineWheel.none { counts[slot] = 0 }
+        }
+    }
+
+    /// Files the first customer of a slot anew, if there is one.
+    @inline(__always)
+    private mutating func fileFirst(of slot: Int, _ rows: SegmentedArray<CustomerRow>) {
+        if heads[slot] == DeadlineWheel.none { return }
+        let ordinal = Int(heads[slot])
+        let next = rows.pointer(ordinal).pointee.next
+        heads[slot] = next
+        counts[slot] -= 1
+        if next != DeadlineWheel.none {
+            rows.pointer(Int(next)).pointee.previous = DeadlineWheel.isFirst | UInt32(slot)
+        }
+        file(ordinal, rows)
+    }
+
+    /// How many customers were filed, by an event or on their way down: what the moves of the clock cost.
+    private(set) var filings = 0
 }

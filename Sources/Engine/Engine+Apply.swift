@@ -16,7 +16,11 @@ extension Engine {
             clock = instant
             preserve(ordinal)
             catchUpVersion(ordinal, row)
-            while row.pointee.due <= instant { fireDeadline(ordinal, row) }
+            if row.pointee.due <= instant {
+                repeat { fireDeadline(ordinal, row) } while row.pointee.due <= instant
+                // Or he would be looked at again and again among those who are due.
+                wheel.update(ordinal, table.rows)
+            }
             if input.kind == .click && input.clickDeduplication == 0 && row.pointee.ignoresClicks {
                 // The most frequent event by far: there is nothing to decide, and his entries are not looked at.
                 addClick(input.occurredAt, ordinal, row, at: instant)

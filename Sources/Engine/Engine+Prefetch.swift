@@ -81,6 +81,25 @@ extension Engine {
         for place in 0..<Lookahead.group { table.prefetchSlot(newest[place]) }
     }
 
+    /// Fetches what the next group of those who are due needs, from `start` on; returns where that group ends.
+    func fetchDue(from start: Int) -> Int {
+        let end = nextDue(from: start) { rfmd_prefetch(table.row($0)) }
+        _ = nextDue(from: start) { addLines($0) }
+        ahead.fetchLines()
+        return end
+    }
+
+    @inline(__always)
+    private func nextDue(from start: Int, _ body: (Int) -> Void) -> Int {
+        var at = start
+        for _ in 0..<Lookahead.group {
+            guard let ordinal = wheel.due.next(from: at) else { break }
+            body(ordinal)
+            at = ordinal + 1
+        }
+        return at
+    }
+
     /// What an event may read of a customer besides his row.
     @inline(__always)
     private func addLines(_ ordinal: Int) {

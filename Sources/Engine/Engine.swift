@@ -144,14 +144,16 @@ package final class Engine {
 
     private func fire(upTo clock: Int64, _ budget: inout Int) {
         var at = fireCursor
+        var fetchedTo = 0
         var wrapped = false
         while budget > 0 {
             guard let ordinal = wheel.due.next(from: at), !wrapped || ordinal < fireCursor else {
                 if wrapped || fireCursor == 0 { break }
                 wrapped = true
-                at = 0
+                (at, fetchedTo) = (0, 0)
                 continue
             }
+            if ordinal >= fetchedTo { fetchedTo = fetchDue(from: ordinal) }
             at = ordinal + 1
             let row = table.row(ordinal)
             if row.pointee.due > clock { continue }

@@ -268,6 +268,60 @@ import Testing
         }
     }
 
+    /// A customer whose click fired his deadline is not among those who are due any more: in a flood they would be looked at again with
+    /// every slice.
+    @Test func whoFiredWithAClickIsNotDueAnyMore() throws {
+        let engine = try StateTests.engine()
+        let start: Int64 = 1_770_000_000_000
+        let customers = (0..<100).map { "c\($0)" }
+        for name in customers { StateTests.purchase("e\(name)", at: start, customer: name).apply(to: engine) }
+        let later = start + 91 * StateTests.day
+        #expect(engine.hasDue(at: later))
+        #expect(engine.wheel.due.count == customers.count)
+        for name in customers {
+            Event(kind: .click, customer: name, id: "k\(name)", occurredAt: later).apply(to: engine)
+        }
+        #expect(engine.firedDeadlines == UInt64(customers.count))
+        #expect(engine.wheel.due.count == 0)
+        #expect(!engine.hasDue(at: later))
+    }
+
+    /// While the clock goes on evenly no move of it files more than a little of all customers anew; every slot of every level comes up
+    /// at some time.
+    @Test func noPileIsMovedAtOnce() {
+        let customers = 50_000
+        var table = CustomerTable(seed: 1)
+        var wheel = DeadlineWheel()
+        defer {
+            table.deallocate()
+            wheel.deallocate()
+        }
+        var clock: Int64 = 1_770_000_000_000
+        wheel.collect(upTo: clock, table.rows)
+        wheel.grow(toHold: customers)
+        var random = RandomSource(seed: 1)
+        let days: Int64 = 60
+        for number in 0..<customers {
+            Array("c\(number)".utf8).withUnsafeBytes { id in
+                let row = table.row(table.add(id, hash: table.hash(id)))
+                row.pointee.due = clock + 1 + random.int64(0...days * 86_400_000 - 1)
+                row.pointee.queued = CustomerRow.never
+                wheel.update(number, table.rows)
+            }
+        }
+        let steps: Int64 = 2_000
+        var most = 0
+        for _ in 0..<steps {
+            clock += days * 86_400_000 / steps
+            let before = wheel.filings
+            wheel.collect(upTo: clock, table.rows)
+            most = max(most, wheel.filings - before)
+        }
+        #expect(wheel.due.count == customers)
+        // Evenly it is a two-thousandth for each level that they come through.
+        #expect(most < customers / 100, "\(most) of \(customers) were moved at once")
+    }
+
     /// What an array will grow into is given out to be touched once, in whole huge pages, and lies where the values will; so is what it
     /// leapt over.
     @Test func pagesAheadAreGivenOutOnce() {
