@@ -34,7 +34,8 @@ extension Shard {
             if inputs[index].head == inputs[index].records.count {
                 inputs[index].records.removeAll(keepingCapacity: true)
                 inputs[index].head = 0
-            } else if inputs[index].head > bounds.recordsPerSlice {
+            } else if inputs[index].head > inputs[index].waiting {
+                // No sooner, or with every slice all that wait would be moved.
                 inputs[index].records.removeSubrange(..<inputs[index].head)
                 inputs[index].head = 0
             }

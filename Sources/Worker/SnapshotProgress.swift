@@ -5,6 +5,8 @@ import Model
 final class SnapshotProgress {
     /// What one part may take, ms.
     private static let partMilliseconds: Int64 = 2
+    /// After a slice that fired so many deadlines, which takes as long, a part is one chunk: between two records lie both.
+    private static let manyDeadlines: UInt64 = 500
 
     let batch: UInt64
     let customers: Int
@@ -12,6 +14,8 @@ final class SnapshotProgress {
     private let bounds: BatchBounds
     private let clock: TrustedClock
     private let startedAt: Int64
+    /// Deadlines that the engine had fired when the last part was written.
+    private var fired: UInt64
     private var isEncoded = false
     private var isPublishing = false
 
@@ -29,6 +33,7 @@ final class SnapshotProgress {
         bounds = shard.bounds
         self.clock = clock
         startedAt = clock.elapsed()
+        fired = shard.engine.firedDeadlines
         customers = shard.engine.customerCount
         sink = try vault.begin(
             SnapshotIdentity(
@@ -58,16 +63,12 @@ final class SnapshotProgress {
     /// Hands over the next part, and gives the file its name when it is on disk and its batch is committed.
     func step(_ engine: Engine, isCommitted: Bool) -> State {
         if let failure = sink.failure { return .failed(failure) }
-        let until = clock.elapsed() + SnapshotProgress.partMilliseconds
-        while !isEncoded && sink.pending < bounds.snapshotBufferBytes / 2 && clock.elapsed() < until {
-            let chunk = ByteBuffer(capacity: bounds.snapshotPartBytes + 4_096)
-            let goesOn = engine.continueSnapshot(into: chunk, limit: bounds.snapshotPartBytes)
-            if chunk.count > 0 { sink.write(chunk) }
-            if !goesOn {
-                engine.endSnapshot()
-                sink.finish()
-                isEncoded = true
-            }
+        let isLate = engine.firedDeadlines - fired >= SnapshotProgress.manyDeadlines
+        fired = engine.firedDeadlines
+        let until = clock.elapsed() + (isLate ? 0 : SnapshotProgress.partMilliseconds)
+        while !isEncoded && sink.pending < bounds.snapshotBufferBytes / 2 {
+            encodeChunk(of: engine)
+            if clock.elapsed() >= until { break }
         }
         if sink.isPublished { return .published(milliseconds: clock.elapsed() - startedAt) }
         if sink.isDurable && isCommitted && !isPublishing {
@@ -75,6 +76,17 @@ final class SnapshotProgress {
             sink.publish()
         }
         return .writing
+    }
+
+    private func encodeChunk(of engine: Engine) {
+        let chunk = ByteBuffer(capacity: bounds.snapshotPartBytes + 4_096)
+        let goesOn = engine.continueSnapshot(into: chunk, limit: bounds.snapshotPartBytes)
+        if chunk.count > 0 { sink.write(chunk) }
+        if !goesOn {
+            engine.endSnapshot()
+            sink.finish()
+            isEncoded = true
+        }
     }
 
     func drop(_ engine: Engine) {
