@@ -9,6 +9,8 @@ struct CustomerTable {
     // By ordinal too; they take no memory where nobody has any.
     private var activities: SegmentedArray<Activity>
     private var aged: SegmentedArray<AgedOrders>
+    /// Somebody has them: soon many will.
+    private var (hasActivities, hasAged) = (false, false)
     private var index: HashIndex
     /// Ids of more than 16 bytes, one after the other.
     private var longIDs: SegmentedArray<UInt8>
@@ -44,6 +46,18 @@ struct CustomerTable {
 
     @inline(__always)
     func agedOrders(_ ordinal: Int) -> UnsafeMutablePointer<AgedOrders> { aged.pointer(ordinal) }
+
+    /// The first of a customer.
+    mutating func startActivity(_ ordinal: Int, _ activity: Activity) {
+        hasActivities = true
+        activities[ordinal] = activity
+    }
+
+    /// The first of a customer.
+    mutating func startAgedOrders(_ ordinal: Int, _ orders: AgedOrders) {
+        hasAged = true
+        aged[ordinal] = orders
+    }
 
     /// Valid until the table grows.
     @inline(__always)
@@ -126,6 +140,8 @@ struct CustomerTable {
     mutating func takePages(_ ahead: MemoryAhead.Lead, into pages: inout [UnsafeRawBufferPointer]) {
         rows.takePages(ahead, into: &pages)
         index.takePages(ahead, into: &pages)
+        if hasActivities { activities.takePages(ahead, into: &pages) }
+        if hasAged { aged.takePages(ahead, into: &pages) }
     }
 
     // Ahead of `find` (Engine+Prefetch.swift).

@@ -292,7 +292,7 @@ extension Engine {
         let activity = table.activity(ordinal)
         if !row.pointee.contents.contains(.activity) {
             row.pointee.contents.insert(.activity)
-            activity.pointee = Activity(sum0: 1, sum1: 1, at: happened)
+            table.startActivity(ordinal, Activity(sum0: 1, sum1: 1, at: happened))
         } else if happened >= activity.pointee.at {
             let age = Double(happened - activity.pointee.at)
             activity.pointee.sum0 = activity.pointee.sum0 * Exponential.exp2(-age / constants.halfLife0) + 1
@@ -318,7 +318,7 @@ extension Engine {
         let aged = table.agedOrders(ordinal)
         if !row.pointee.contents.contains(.aged) {
             row.pointee.contents.insert(.aged)
-            aged.pointee = AgedOrders(net: 0, first: time, last: time, count: 0)
+            table.startAgedOrders(ordinal, AgedOrders(net: 0, first: time, last: time, count: 0))
         }
         aged.pointee.first = min(aged.pointee.first, time)
         aged.pointee.last = max(aged.pointee.last, time)

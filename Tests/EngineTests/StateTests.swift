@@ -322,6 +322,26 @@ import Testing
         #expect(most < customers / 100, "\(most) of \(customers) were moved at once")
     }
 
+    /// What lies in arrays of its own is given out too, once somebody has any of it.
+    @Test func pagesOfClicksAndAgedOrdersAreGivenOutWhenThereAreAny() {
+        let customers = 2_000_000
+        var table = CustomerTable(seed: 1)
+        defer { table.deallocate() }
+        table.reserve(customers)
+        func taken() -> Int {
+            var pages: [UnsafeRawBufferPointer] = []
+            table.takePages(.usual, into: &pages)
+            return pages.reduce(0) { $0 + $1.count }
+        }
+        #expect(taken() >= customers * MemoryLayout<CustomerRow>.stride)
+        #expect(taken() == 0)
+        table.startActivity(customers / 2, Activity(sum0: 1, sum1: 1, at: 0))
+        #expect(taken() >= customers * MemoryLayout<Activity>.stride)
+        table.startAgedOrders(customers / 2, AgedOrders(net: 0, first: 0, last: 0, count: 1))
+        #expect(taken() >= customers * MemoryLayout<AgedOrders>.stride)
+        #expect(taken() == 0)
+    }
+
     /// What an array will grow into is given out to be touched once, in whole huge pages, and lies where the values will; so is what it
     /// leapt over.
     @Test func pagesAheadAreGivenOutOnce() {
