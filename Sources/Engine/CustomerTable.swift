@@ -6,11 +6,11 @@ import Model
 struct CustomerTable {
     private(set) var count = 0
     private(set) var rows: SegmentedArray<CustomerRow>
-    // By ordinal too; they take no memory where nobody has any.
+    // By ordinal too; they take no memory where nobody has any, but clicks in a large shard (`takePages`).
     private var activities: SegmentedArray<Activity>
     private var aged: SegmentedArray<AgedOrders>
-    /// Somebody has them: soon many will.
-    private var (hasActivities, hasAged) = (false, false)
+    /// Somebody has clicked: soon many will have.
+    private var hasActivities = false
     private var index: HashIndex
     /// Ids of more than 16 bytes, one after the other.
     private var longIDs: SegmentedArray<UInt8>
@@ -47,16 +47,10 @@ struct CustomerTable {
     @inline(__always)
     func agedOrders(_ ordinal: Int) -> UnsafeMutablePointer<AgedOrders> { aged.pointer(ordinal) }
 
-    /// The first of a customer.
+    /// Of a customer who has clicked for the first time.
     mutating func startActivity(_ ordinal: Int, _ activity: Activity) {
         hasActivities = true
         activities[ordinal] = activity
-    }
-
-    /// The first of a customer.
-    mutating func startAgedOrders(_ ordinal: Int, _ orders: AgedOrders) {
-        hasAged = true
-        aged[ordinal] = orders
     }
 
     /// Valid until the table grows.
@@ -141,7 +135,6 @@ struct CustomerTable {
         rows.takePages(ahead, into: &pages)
         index.takePages(ahead, into: &pages)
         if hasActivities { activities.takePages(ahead, into: &pages) }
-        if hasAged { aged.takePages(ahead, into: &pages) }
     }
 
     // Ahead of `find` (Engine+Prefetch.swift).

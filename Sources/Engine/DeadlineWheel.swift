@@ -5,8 +5,10 @@ import CMemory
 /// lowest level in which his slot is less than a turn of 128 slots away, under `row.queued`, which is never later than his `row.due`: a
 /// deadline that moves away leaves him where he is, and he is filed anew when that slot comes up. So an event seldom touches the wheel.
 ///
-/// The slot that comes up next in a level can be dealt out over the level below, whose turn reaches to its end: that is done bit by bit
-/// while the slot before it passes, so that no pile of customers is moved at once. What is left when it comes up is moved then.
+/// A customer is at least two slots away when he is filed above the first level, or the level below would do. The slot that comes up next
+/// in a level ends at most 127 slots of the level below from now: so it can be dealt out over that one, bit by bit while the slot before
+/// it passes, and seldom is a pile of customers moved at once. What is left when it comes up is moved then, and so are all who are due at
+/// one instant.
 ///
 /// The customers of a slot are linked through their rows. Which slot a customer is in, and the order inside it, never show: who is due is a
 /// question of `row.due` alone.
@@ -22,10 +24,12 @@ struct DeadlineWheel {
 
     private let heads: UnsafeMutablePointer<UInt32>
     /// Customers in each slot, or more: who was taken out of its middle counts until it comes up.
-    private let counts: UnsafeMutablePointer<UInt32>
+    private let counts: UnsafeMutablePointer<Int>
     /// Everything up to this instant was collected; ms since `PackedInstant.origin`.
     private var now: Int64 = 0
     private(set) var due = OrdinalSet()
+    /// Customers who were filed in a slot, by events or on their way down; for tests.
+    private(set) var filings = 0
 
     init() {
         heads = .allocate(capacity: DeadlineWheel.slotCount)
@@ -71,7 +75,7 @@ struct DeadlineWheel {
     /// Of an instant after now.
     @inline(__always)
     private func slot(of at: Int64) -> Int {
-        // The level is this one or the next: below it the way is more than two turns.
+        // In the level below the way would be 4,096 slots and more, in this one it is less than 8,192.
         var level = max(0, Int64.bitWidth - (at - now).leadingZeroBitCount - 7) / 6
         while DeadlineWheel.number(at, level) - DeadlineWheel.number(now, level) >= DeadlineWheel.slotsPerLevel {
             level += 1
@@ -143,7 +147,7 @@ struct DeadlineWheel {
         }
     }
 
-    /// Of the slots that come up next, as much as has passed of the time until then.
+    /// Of the slots that come up next: of each the share that the `passed` ms are of those that were left until then.
     private mutating func dealOutAhead(passed: Int64, _ rows: SegmentedArray<CustomerRow>) {
         var rest = DeadlineWheel.mostAhead
         for level in 1..<DeadlineWheel.levels where rest > 0 {
@@ -172,7 +176,4 @@ struct DeadlineWheel {
         }
         file(ordinal, rows)
     }
-
-    /// How many customers were filed, by an event or on their way down: what the moves of the clock cost.
-    private(set) var filings = 0
 }

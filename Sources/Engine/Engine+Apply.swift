@@ -16,15 +16,14 @@ extension Engine {
             clock = instant
             preserve(ordinal)
             catchUpVersion(ordinal, row)
-            if row.pointee.due <= instant {
-                repeat { fireDeadline(ordinal, row) } while row.pointee.due <= instant
-                // Or he would be looked at again and again among those who are due.
-                wheel.update(ordinal, table.rows)
-            }
+            while row.pointee.due <= instant { fireDeadline(ordinal, row) }
             if input.kind == .click && input.clickDeduplication == 0 && row.pointee.ignoresClicks {
                 // The most frequent event by far: there is nothing to decide, and his entries are not looked at.
                 addClick(input.occurredAt, ordinal, row, at: instant)
                 see(input.occurredAt, row)
+                // A new version or his own deadlines may have decided: he must not be filed later than he is due, nor be looked at
+                // again and again among those who are.
+                wheel.update(ordinal, table.rows)
                 return .accepted
             }
         } else {
@@ -318,7 +317,7 @@ extension Engine {
         let aged = table.agedOrders(ordinal)
         if !row.pointee.contents.contains(.aged) {
             row.pointee.contents.insert(.aged)
-            table.startAgedOrders(ordinal, AgedOrders(net: 0, first: time, last: time, count: 0))
+            aged.pointee = AgedOrders(net: 0, first: time, last: time, count: 0)
         }
         aged.pointee.first = min(aged.pointee.first, time)
         aged.pointee.last = max(aged.pointee.last, time)

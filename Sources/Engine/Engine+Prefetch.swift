@@ -108,7 +108,7 @@ extension Engine {
         if row.pointee.entryCount == 0 { return }
         if let next = store.nextOfMany(row) { ahead.add(next) }
         let bytes = store.bytes(of: row)
-        // Two lines are those above.
+        // Clicks and the next place took two.
         for line in 0..<min(Lookahead.mostLines - 2, (bytes.count + 63) >> 6) {
             ahead.add(bytes.baseAddress! + line << 6)
         }

@@ -209,7 +209,7 @@ extension Engine {
         restoring.unindexed.append(PlacedCustomer(hash: table.hash(customer.id), ordinal: UInt32(ordinal)))
         let row = table.row(ordinal)
         customer.image.restore(row)
-        if let aged = customer.aged { table.startAgedOrders(ordinal, aged) }
+        if let aged = customer.aged { table.agedOrders(ordinal).pointee = aged }
         if let activity = customer.activity { table.startActivity(ordinal, activity) }
         row.pointee.contents = contents
         store.place(customer.entries, epoch: customer.epoch, row)

@@ -5,7 +5,7 @@ import Model
 final class SnapshotProgress {
     /// What one part may take, ms.
     private static let partMilliseconds: Int64 = 2
-    /// After a slice that fired so many deadlines, which takes as long, a part is one chunk: between two records lie both.
+    /// A slice that fires so many deadlines ends with a stop by itself: the part behind it is one chunk, for no record comes between.
     private static let manyDeadlines: UInt64 = 500
 
     let batch: UInt64
@@ -63,7 +63,10 @@ final class SnapshotProgress {
     /// Hands over the next part, and gives the file its name when it is on disk and its batch is committed.
     func step(_ engine: Engine, isCommitted: Bool) -> State {
         if let failure = sink.failure { return .failed(failure) }
-        let isLate = engine.firedDeadlines - fired >= SnapshotProgress.manyDeadlines
+        // Unless what is held back piles up.
+        let isLate =
+            engine.firedDeadlines - fired >= SnapshotProgress.manyDeadlines
+            && engine.snapshotHeld < bounds.snapshotBufferBytes / 8
         fired = engine.firedDeadlines
         let until = clock.elapsed() + (isLate ? 0 : SnapshotProgress.partMilliseconds)
         while !isEncoded && sink.pending < bounds.snapshotBufferBytes / 2 {

@@ -286,8 +286,7 @@ import Testing
         #expect(!engine.hasDue(at: later))
     }
 
-    /// While the clock goes on evenly no move of it files more than a little of all customers anew; every slot of every level comes up
-    /// at some time.
+    /// While the clock goes on evenly, and deadlines lie evenly, no move of it files more than a little of all customers anew.
     @Test func noPileIsMovedAtOnce() {
         let customers = 50_000
         var table = CustomerTable(seed: 1)
@@ -322,8 +321,8 @@ import Testing
         #expect(most < customers / 100, "\(most) of \(customers) were moved at once")
     }
 
-    /// What lies in arrays of its own is given out too, once somebody has any of it.
-    @Test func pagesOfClicksAndAgedOrdersAreGivenOutWhenThereAreAny() {
+    /// Pages of clicks are given out once somebody has clicked.
+    @Test func pagesOfClicksAreGivenOutWhenThereAreAny() {
         let customers = 2_000_000
         var table = CustomerTable(seed: 1)
         defer { table.deallocate() }
@@ -337,8 +336,6 @@ import Testing
         #expect(taken() == 0)
         table.startActivity(customers / 2, Activity(sum0: 1, sum1: 1, at: 0))
         #expect(taken() >= customers * MemoryLayout<Activity>.stride)
-        table.startAgedOrders(customers / 2, AgedOrders(net: 0, first: 0, last: 0, count: 1))
-        #expect(taken() >= customers * MemoryLayout<AgedOrders>.stride)
         #expect(taken() == 0)
     }
 
