@@ -133,7 +133,7 @@ private final class Sending: @unchecked Sendable {
     /// ns.
     func sentAt(_ number: Int) -> Int64 { times[number] }
 
-    func start() { SystemThread.detached { [self] in send() } }
+    func start() { SystemThread.detached("load") { [self] in send() } }
 
     private func send() {
         let began = Machine.seconds()

@@ -26,7 +26,7 @@ final class MemoryReserve {
         let start = UInt(bitPattern: pages)
         let state = State(whole)
         self.state = state
-        thread = SystemThread { MemoryReserve.letGo(start, whole, state) }
+        thread = SystemThread("reserve") { MemoryReserve.letGo(start, whole, state) }
     }
 
     /// Bytes that it still holds.

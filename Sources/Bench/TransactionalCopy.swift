@@ -39,7 +39,7 @@ final class TransactionalCopy: @unchecked Sendable {
     }
 
     func start() {
-        SystemThread.detached { [self] in
+        SystemThread.detached("copy") { [self] in
             var failure: String?
             do throws(BenchFailure) { try work() } catch { failure = error.message }
             ending.withLock { $0 = (true, failure) }

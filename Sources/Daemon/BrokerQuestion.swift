@@ -5,7 +5,7 @@ import Worker
 
 /// Asks on a thread of its own: an answer may take long, and a signal is to be heard meanwhile.
 final class BrokerQuestion {
-    private let lane = ThreadLanes().lane(.normal)
+    private let lane = ThreadLanes().lane("question", .normal)
     private let found = Found()
     private let preparation: TopicPreparation
     private var askAgainAt: Int64?

@@ -34,7 +34,7 @@ final class Service {
             onFailure: { logger.warning("the journal could not be trimmed", [("reason", $0)]) })
         let topics = configuration.version.mappings.map(\.topic)
         let share = max(1, Int(environment.partitions) * topics.count / settings.workers)
-        let queueKilobytes = min(max(Limits.waitingKilobytes / share, 8_192), Limits.waitingKilobytes / 2)
+        let ahead = FetchAhead(partitions: share)
         let client = environment.client
         let messageBytes = environment.messageBytes
         workers = (0..<settings.workers).map { [trimmer] number in
@@ -51,8 +51,7 @@ final class Service {
                 WorkerPorts(
                     source: { () throws(TransportFailure) in
                         try GroupConsumer(
-                            client, worker: number, topics: topics, queueKilobytes: queueKilobytes, now: { clock.now() }
-                        )
+                            client, worker: number, topics: topics, ahead: ahead, now: { clock.now() })
                     },
                     sink: { () throws(TransportFailure) in
                         try TransactionalProducer(client, worker: number, messageBytes: messageBytes)

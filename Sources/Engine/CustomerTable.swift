@@ -79,15 +79,19 @@ struct CustomerTable {
     func find(_ id: UnsafeRawBufferPointer, hash: UInt64) -> Int? {
         if id.count <= 16 {
             let (id0, id1) = words(id)
-            return index.find(hash) { ordinal in
+            for ordinal in index.candidates(hash) {
                 let row = rows.pointer(ordinal)
-                return row.pointee.id0 == id0 && row.pointee.id1 == id1 && Int(row.pointee.idLength) == id.count
+                if row.pointee.id0 == id0 && row.pointee.id1 == id1 && Int(row.pointee.idLength) == id.count {
+                    return ordinal
+                }
             }
+            return nil
         }
-        return index.find(hash) { ordinal in
+        for ordinal in index.candidates(hash) {
             let row = rows.pointer(ordinal)
-            return Int(row.pointee.idLength) == id.count && withID(ordinal) { $0.isSame(as: id) }
+            if Int(row.pointee.idLength) == id.count && withID(ordinal, { $0.isSame(as: id) }) { return ordinal }
         }
+        return nil
     }
 
     /// Adds a customer who is not there; everything but his id is zero.
@@ -144,7 +148,10 @@ struct CustomerTable {
 
     /// The customer who seems to have this hash.
     @inline(__always)
-    func ordinal(seeming hash: UInt64) -> Int? { index.find(hash, matches: { _ in true }) }
+    func ordinal(seeming hash: UInt64) -> Int? {
+        var candidates = index.candidates(hash)
+        return candidates.next()
+    }
 
     @inline(__always)
     func withID<Result>(_ ordinal: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {

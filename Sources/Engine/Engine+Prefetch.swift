@@ -73,6 +73,8 @@ extension Engine {
     private func fetchGroups() {
         for place in 0..<Lookahead.group where ahead.ordinals[place] >= 0 { addLines(ahead.ordinals[place]) }
         ahead.fetchLines()
+        // One copy for a group, or there would be one for each of them.
+        let table = table
         let (before, newest) = (ahead.before, ahead.newest)
         for place in 0..<Lookahead.group { ahead.ordinals[place] = table.ordinal(seeming: before[place]) ?? -1 }
         for place in 0..<Lookahead.group where ahead.ordinals[place] >= 0 {

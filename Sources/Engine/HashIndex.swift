@@ -23,11 +23,11 @@ struct HashIndex {
     private var freeOverflow = 0
 
     /// 64 bytes: ten tags, ten ordinals + 1 of which 0 is an empty slot, and the overflow line in which it goes on.
-    private struct Line: BitwiseCopyable {
+    fileprivate struct Line: BitwiseCopyable {
         private var bytes: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
     }
 
-    private struct Slots {
+    fileprivate struct Slots {
         let tags: UnsafeMutablePointer<UInt16>
         let ordinals: UnsafeMutablePointer<UInt32>
         let next: UnsafeMutablePointer<UInt32>
@@ -39,6 +39,14 @@ struct HashIndex {
             tags = start.assumingMemoryBound(to: UInt16.self)
             ordinals = (start + ordinalsAt).assumingMemoryBound(to: UInt32.self)
             next = ordinals + slotsPerLine
+        }
+
+        /// The slots with this tag, a bit each; without a branch, for where a customer is in his line nobody can foretell.
+        @inline(__always)
+        func found(_ tag: UInt16) -> UInt32 {
+            var found: UInt32 = 0
+            for slot in 0..<slotsPerLine { found |= (tags[slot] == tag ? 1 : 0) &<< UInt32(slot) }
+            return found
         }
 
         func empty() {
@@ -78,19 +86,42 @@ struct HashIndex {
     @inline(__always)
     func prefetch(_ hash: UInt64) { rfmd_prefetch(buckets.pointer(home(hash))) }
 
-    /// The ordinal for which `matches` is true, among those whose hash seems to be this one.
+    /// The ordinals whose hash seems to be this one: mostly one or none.
     @inline(__always)
-    func find(_ hash: UInt64, matches: (Int) -> Bool) -> Int? {
-        let tag = HashIndex.tag(hash)
-        var slots = bucket(home(hash))
-        while true {
-            for slot in 0..<HashIndex.slotsPerLine where slots.tags[slot] == tag {
-                // The tag of an empty slot is that of some hash too.
-                let ordinal = Int(slots.ordinals[slot]) - 1
-                if ordinal >= 0 && matches(ordinal) { return ordinal }
+    func candidates(_ hash: UInt64) -> Candidates {
+        Candidates(tag: HashIndex.tag(hash), in: bucket(home(hash)), overflows)
+    }
+
+    /// A sequence and no closure: what a closure keeps of a class's table would be copied for each event.
+    struct Candidates: Sequence, IteratorProtocol {
+        private let tag: UInt16
+        private var slots: Slots
+        private let overflows: SegmentedArray<Line>
+        /// Slots with this tag that were not looked at, a bit each.
+        private var found: UInt32
+
+        @inline(__always)
+        fileprivate init(tag: UInt16, in slots: Slots, _ overflows: SegmentedArray<Line>) {
+            self.tag = tag
+            self.slots = slots
+            self.overflows = overflows
+            found = slots.found(tag)
+        }
+
+        @inline(__always)
+        mutating func next() -> Int? {
+            while true {
+                while found != 0 {
+                    let ordinal = Int(slots.ordinals[found.trailingZeroBitCount]) - 1
+                    found &= found &- 1
+                    // The tag of an empty slot is that of some hash too.
+                    if ordinal >= 0 { return ordinal }
+                }
+                let next = Int(slots.next.pointee)
+                if next == 0 { return nil }
+                slots = Slots(overflows.pointer(next))
+                found = slots.found(tag)
             }
-            if slots.next.pointee == 0 { return nil }
-            slots = overflow(Int(slots.next.pointee))
         }
     }
 

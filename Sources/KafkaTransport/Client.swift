@@ -22,7 +22,7 @@ final class ClientCallbacks {
 /// A client of librdkafka with its callbacks: destroyed once.
 final class Client {
     enum Kind {
-        case consumer(queueKilobytes: Int)
+        case consumer(FetchAhead)
         case reader
         case producer(transactionalID: String)
         case admin
@@ -79,14 +79,17 @@ final class Client {
         switch kind {
         case .consumer, .reader:
             settings += [
-                ("fetch.message.max.bytes", "4194304"), ("fetch.max.bytes", "67108864"),
-                ("queued.min.messages", "20000"), ("fetch.error.backoff.ms", "100"),
+                ("fetch.message.max.bytes", "1048576"), ("fetch.max.bytes", "67108864"),
+                ("fetch.error.backoff.ms", "100"),
             ]
-            if case .consumer(let kilobytes) = kind {
-                settings += [("queued.max.messages.kbytes", String(kilobytes)), ("fetch.wait.max.ms", "50")]
+            if case .consumer(let ahead) = kind {
+                settings += [
+                    ("queued.min.messages", String(ahead.records)),
+                    ("queued.max.messages.kbytes", String(ahead.kilobytes)), ("fetch.wait.max.ms", "50"),
+                ]
             } else {
                 // It reads one partition after the other to its end, and that there is no more is told when this is over.
-                settings.append(("fetch.wait.max.ms", "5"))
+                settings += [("queued.min.messages", "20000"), ("fetch.wait.max.ms", "5")]
             }
         case .producer:
             // A transaction lasts from the sealing of a batch to its commit. When its owner dies, the next one waits for its time to run out.
@@ -120,7 +123,7 @@ final class Client {
         if isDestroyed { return }
         isDestroyed = true
         let end = End(pointer, callbacks)
-        SystemThread.detached { end.run() }
+        SystemThread.detached("client-end") { end.run() }
         let until = TrustedClock.monotonic() + Client.mostDestroyMilliseconds
         while !end.hasEnded && TrustedClock.monotonic() < until { usleep(500) }
     }

@@ -73,7 +73,7 @@ package struct ClientOptions: Sendable {
         }
         let options = ClientOptions(bootstrap: "", group: "trial", instance: "trial", properties: properties)
         do throws(TransportFailure) {
-            for kind in [Client.Kind.consumer(queueKilobytes: 8_192), .producer(transactionalID: "trial")] {
+            for kind in [Client.Kind.consumer(FetchAhead(partitions: 1)), .producer(transactionalID: "trial")] {
                 try Client(options, kind, clientID: "trial", extra: [("group.id", "trial")]).destroy()
             }
         } catch { return error.text }

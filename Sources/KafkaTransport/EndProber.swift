@@ -29,7 +29,7 @@ final class EndProber: Sendable {
     init(_ client: OpaquePointer, now: @escaping @Sendable () -> Int64) {
         self.client = client
         self.now = now
-        thread.withLock { $0 = SystemThread { [self] in run() } }
+        thread.withLock { $0 = SystemThread("prober") { [self] in run() } }
     }
 
     func watch(_ partitions: [TopicPartition]) {

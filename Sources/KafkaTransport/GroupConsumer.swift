@@ -37,15 +37,15 @@ package final class GroupConsumer: RecordSource {
         var next: Int64
     }
 
-    /// `worker` counts from 0. `now` is the machine's clock as far as it is believed, ms. `queueKilobytes` bounds what librdkafka holds of
+    /// `worker` counts from 0. `now` is the machine's clock as far as it is believed, ms. `ahead` bounds what librdkafka holds of
     /// each partition.
     package init(
-        _ options: ClientOptions, worker: Int, topics: [String], queueKilobytes: Int,
+        _ options: ClientOptions, worker: Int, topics: [String], ahead: FetchAhead,
         now: @escaping @Sendable () -> Int64
     ) throws(TransportFailure) {
         let name = "\(options.instance)-\(worker)"
         client = try Client(
-            options, .consumer(queueKilobytes: queueKilobytes), clientID: "rfmd-\(name)",
+            options, .consumer(ahead), clientID: "rfmd-\(name)",
             extra: [("group.id", options.group), ("group.instance.id", GroupConsumer.member(name, topics))])
         bell = Bell()
         groupQueue = rd_kafka_queue_get_consumer(client.pointer)

@@ -37,7 +37,7 @@ package final class JournalTrimmer: Housekeeper {
         self.vault = vault
         self.isCurrent = isCurrent
         self.onFailure = onFailure
-        SystemThread.detached { [self] in run() }
+        SystemThread.detached("trimmer") { [self] in run() }
     }
 
     package func tidy(

@@ -64,7 +64,7 @@ package enum Limits {
     /// The same while deadlines are due: a flood of them and the records that come meanwhile take turns.
     package static let recordsPerSliceWhileDue = 2_000
     /// Records of one partition that wait for another input of their shard; a partition that is ahead is read no further.
-    package static let recordsWaiting = 40_000
+    package static let recordsWaiting = 20_000
     /// Slices of one shard in one batch.
     package static let slicesPerBatch = 256
     /// Records in one batch, over all its shards.
@@ -76,6 +76,9 @@ package enum Limits {
 
     // Memory and messages beside the state.
 
+    /// Records that the client of one worker fetches ahead, over all its partitions: enough that it never sleeps, as librdkafka 2.0.2 does for
+    /// 150 ms and more when no partition wants records, while the worker has none (docs/performance.md).
+    package static let waitingRecords = 240_000
     /// Records that wait in the client of one worker, in kilobytes (1,024 bytes), over all its partitions.
     package static let waitingKilobytes = 262_144
     /// Messages in the producer of one worker that brokers have not yet confirmed, in kilobytes: little enough that their memory is used again

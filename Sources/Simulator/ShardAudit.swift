@@ -9,7 +9,7 @@ struct ShardAudit {
     private let world: World
     private let versions: [Digest: Version]
     let engine: Engine
-    private let applier: RecordApplier
+    private var applier: RecordApplier
     private(set) var last: JournalRecord
     private var version: Digest
     private var encoder: EventEncoder
@@ -89,7 +89,7 @@ struct ShardAudit {
     private mutating func install(_ slice: Slice, next: Slice?, _ record: JournalRecord) throws(Violation) {
         let (new, rules) = try ShardAudit.known(slice.version, versions)
         engine.install(rules, limits: new.limits)
-        applier.install(new)
+        applier = RecordApplier(engine: engine, version: new)
         encoder = EventEncoder(source: World.source, rules: rules, version: slice.version)
         version = slice.version
         for (index, mapping) in new.mappings.enumerated() where positions[mapping.topic] == nil {

@@ -344,7 +344,9 @@ struct SimulatedLanes: Lanes, @unchecked Sendable {
     let world: World
     unowned let process: SimulatedProcess
 
-    func lane(_ priority: LanePriority) -> any Lane { SimulatedLane("\(process.name) lane", world, process) }
+    func lane(_ name: String, _ priority: LanePriority) -> any Lane {
+        SimulatedLane("\(process.name) \(name)", world, process)
+    }
 
     func wait(until isDone: () -> Bool) -> Bool {
         while !isDone() {
@@ -369,7 +371,7 @@ final class TimelessLanes: Lanes, @unchecked Sendable {
         func end() {}
     }
 
-    func lane(_ priority: LanePriority) -> any Lane { Timeless(self) }
+    func lane(_ name: String, _ priority: LanePriority) -> any Lane { Timeless(self) }
 
     func wait(until isDone: () -> Bool) -> Bool {
         while !isDone() {

@@ -37,7 +37,7 @@ final class SnapshotLoad: @unchecked Sendable {
         path = file.path
         walk = file.walk()
         self.lanes = lanes
-        lane = lanes.lane(.normal)
+        lane = lanes.lane("snapshot-reader", .normal)
     }
 
     /// Calls `body` with each chunk in order, once that chunk is verified. The file is closed and the lane done when this returns. To

@@ -42,7 +42,7 @@ final class SnapshotWriter: @unchecked Sendable {
         self.folder = folder
         output = try SnapshotOutput(identity, in: folder)
         folder.writerBegins()
-        lane = folder.lanes.lane(.background)
+        lane = folder.lanes.lane("snapshot-writer", .background)
         monitor.locked { callLane() }
     }
 

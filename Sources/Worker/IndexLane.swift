@@ -11,7 +11,7 @@ final class IndexLane: @unchecked Sendable {
 
     init(_ lanes: any Lanes) {
         self.lanes = lanes
-        lane = lanes.lane(.normal)
+        lane = lanes.lane("indexer", .normal)
     }
 
     deinit { lane.end() }

@@ -15,7 +15,8 @@ package enum LanePriority: Sendable {
 }
 
 package protocol Lanes: Sendable {
-    func lane(_ priority: LanePriority) -> any Lane
+    /// `name`, of 15 bytes at most, is for those who look at the process.
+    func lane(_ name: String, _ priority: LanePriority) -> any Lane
     /// Waits until `isDone`, which something given to one of these lanes makes true before it ends. False if nothing will any more: a
     /// simulated process was killed. Not for what runs on a lane itself.
     func wait(until isDone: () -> Bool) -> Bool
@@ -28,7 +29,7 @@ package struct ThreadLanes: Lanes {
 
     package init() {}
 
-    package func lane(_ priority: LanePriority) -> any Lane { ThreadLane(progress, priority) }
+    package func lane(_ name: String, _ priority: LanePriority) -> any Lane { ThreadLane(progress, name, priority) }
 
     package func wait(until isDone: () -> Bool) -> Bool {
         progress.locked { while !isDone() { progress.wait() } }
@@ -45,9 +46,9 @@ private final class ThreadLane: Lane, @unchecked Sendable {
     private var queue: [@Sendable () -> Void] = []
     private var ends = false
 
-    init(_ progress: Monitor, _ priority: LanePriority) {
+    init(_ progress: Monitor, _ name: String, _ priority: LanePriority) {
         self.progress = progress
-        SystemThread.detached { [self] in
+        SystemThread.detached(name) { [self] in
             if priority == .background { SystemThread.giveWay() }
             work()
         }

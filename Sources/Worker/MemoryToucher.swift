@@ -17,7 +17,7 @@ final class MemoryToucher {
     /// To be called again and again while a state grows; takes next to no time when there is nothing to do.
     func touch(aheadOf engine: Engine) {
         guard let ahead = engine.takeMemoryAhead() else { return }
-        let lane = lane ?? lanes.lane(priority)
+        let lane = lane ?? lanes.lane("page-toucher", priority)
         self.lane = lane
         lane.run { ahead.touch() }
     }

@@ -25,24 +25,36 @@ package struct RecordContext {
         self.timestamp = timestamp
         self.reading = reading
     }
+
+    /// What the record's headers say, as far as its input is read for them.
+    package mutating func take(_ headers: [RecordHeader], _ mapping: Mapping) {
+        for header in headers {
+            switch header.name {
+            case "rfm-backfill": isBackfill = true
+            case let name where name.hasPrefix("ce_") && mapping.readsCloudEventHeaders:
+                var attributes = self.attributes ?? CloudEventAttributes()
+                attributes.take(name, header.value)
+                self.attributes = attributes
+            default: break
+            }
+        }
+    }
 }
 
-/// One shard's decoders and engine under one version.
+/// One shard's decoders and engine under one version: another one is made when a version was installed in the engine.
 package final class RecordApplier {
     package let engine: Engine
-    package private(set) var version: Version
-    private var decoders: [RecordDecoder]
+    package let version: Version
+    private let decoders: [RecordDecoder]
+    private let followsTheWall: Bool
+    private let maxFuture: Int64
 
     package init(engine: Engine, version: Version) {
         self.engine = engine
         self.version = version
         decoders = version.mappings.map { RecordDecoder($0, money: version.money) }
-    }
-
-    /// Follows the engine to a version that was installed there.
-    package func install(_ version: Version) {
-        self.version = version
-        decoders = version.mappings.map { RecordDecoder($0, money: version.money) }
+        followsTheWall = version.clockMode == .wall
+        maxFuture = version.maxFuture
     }
 
     /// Applies one record of Kafka.
@@ -55,15 +67,13 @@ package final class RecordApplier {
                 return .rejected(Rejection(.keyMismatch, field: Field.customerID.name))
             }
             let timestamp = context.timestamp ?? context.reading
-            let known = version.clockMode == .wall ? min(timestamp, context.reading) : timestamp
-            if event.occurredAt > known + version.maxFuture {
+            let known = followsTheWall ? min(timestamp, context.reading) : timestamp
+            if event.occurredAt > known + maxFuture {
                 return .rejected(Rejection(.tooFarInFuture, field: Field.occurredAt.name))
             }
-            var mute = Mute.none
-            if timestamp < engine.emitFrom || context.isBackfill || event.isBackfill { mute = .backfill }
-            if context.wasSentBefore && mute == .none { mute = .rebuild }
-            return apply(
-                event, input: context.input, at: version.clockMode == .wall ? known : event.occurredAt, mute: mute)
+            let isBackfill = timestamp < engine.emitFrom || context.isBackfill || event.isBackfill
+            let mute: Mute = isBackfill ? .backfill : context.wasSentBefore ? .rebuild : .none
+            return apply(event, input: context.input, at: followsTheWall ? known : event.occurredAt, mute: mute)
         }
     }
 

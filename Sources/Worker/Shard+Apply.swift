@@ -10,6 +10,8 @@ extension Shard {
     func apply(_ slice: Slice, headers: (RawRecord) -> [RecordHeader], release: (ArraySlice<RawRecord>) -> Void) {
         beginSection()
         var counts = RecordCounts()
+        let (applier, engine) = (applier, engine)
+        let sentUpTo = inputs.map(sentUpTo)
         let starts = inputs.map(\.head)
         var at = starts
         var announced = starts
@@ -21,8 +23,15 @@ extension Shard {
         while let input = inputs.count == 1 ? (at[0] < ends[0] ? 0 : nil) : next(at, ends, slice.reading) {
             let record = inputs[input].records[at[input]]
             at[input] += 1
-            announce(inputs[input].records, &announced[input], upTo: min(ends[input], at[input] + Engine.lookahead))
-            let disposition = apply(record, input, slice.reading, headers)
+            announce(
+                to: engine, inputs[input].records, &announced[input],
+                upTo: min(ends[input], at[input] + Engine.lookahead))
+            var context = RecordContext(
+                input: input, key: record.key, timestamp: record.timestamp, reading: slice.reading)
+            context.wasSentBefore = record.offset < sentUpTo[input]
+            let texts = headers(record)
+            if !texts.isEmpty { context.take(texts, applier.version.mappings[input]) }
+            let disposition = applier.apply(record.value, context)
             counts.count(disposition)
             if case .rejected(let rejection) = disposition { reject(record, input, rejection, headers) }
         }
@@ -45,7 +54,7 @@ extension Shard {
 
     /// The key of a usable record is its customer's id.
     @inline(__always)
-    private func announce(_ records: [RawRecord], _ announced: inout Int, upTo end: Int) {
+    private func announce(to engine: Engine, _ records: [RawRecord], _ announced: inout Int, upTo end: Int) {
         while announced < end {
             if announced + Shard.fetchedAhead < records.count { Shard.fetch(records[announced + Shard.fetchedAhead]) }
             if let key = records[announced].key { engine.announce(key) }
@@ -65,25 +74,8 @@ extension Shard {
         rfmd_prefetch_lines_to_read(value.baseAddress, value.count, mostLinesAhead)
     }
 
-    private func apply(_ record: RawRecord, _ input: Int, _ reading: Int64, _ headers: (RawRecord) -> [RecordHeader])
-        -> Disposition
-    {
-        var context = RecordContext(input: input, key: record.key, timestamp: record.timestamp, reading: reading)
-        if let limit = genesis.rebuiltPositions[inputs[input].partition.topic], record.offset < limit {
-            context.wasSentBefore = true
-        }
-        for header in headers(record) {
-            switch header.name {
-            case "rfm-backfill": context.isBackfill = true
-            case let name where name.hasPrefix("ce_") && applier.version.mappings[input].readsCloudEventHeaders:
-                var attributes = context.attributes ?? CloudEventAttributes()
-                attributes.take(name, header.value)
-                context.attributes = attributes
-            default: break
-            }
-        }
-        return applier.apply(record.value, context)
-    }
+    /// Where the records of an input end that were committed before a rebuild.
+    private func sentUpTo(_ input: InputBuffer) -> Int64 { genesis.rebuiltPositions[input.partition.topic] ?? .min }
 
     private func reject(
         _ record: RawRecord, _ input: Int, _ rejection: Rejection, _ headers: (RawRecord) -> [RecordHeader]
@@ -93,7 +85,7 @@ extension Shard {
         pending.marks.append(record.offset)
         pending.marks.append(rejection.reason.rawValue)
         // Letters are sent for backfill too; what was committed before a rebuild has its letter.
-        if let limit = genesis.rebuiltPositions[source.topic], record.offset < limit { return }
+        if record.offset < sentUpTo(inputs[input]) { return }
         if isReplaying { return }
         pending.add(
             DeadLetter(
@@ -122,7 +114,7 @@ extension Shard {
     /// Puts a version in force, as a slice of its own. Inputs that it adds begin where `removed` or `starts` says.
     func install(_ known: KnownVersion, slice: Slice) {
         engine.install(known.rules, limits: known.version.limits)
-        applier.install(known.version)
+        applier = RecordApplier(engine: engine, version: known.version)
         (versionBefore, versionDigest) = (versionDigest, known.digest)
         for input in inputs { removed[input.partition.topic] = input }
         inputs = known.version.mappings.map { mapping in

@@ -14,7 +14,8 @@ struct JournalPlace {
 final class Shard {
     let index: Int32
     let genesis: Genesis
-    let applier: RecordApplier
+    /// Of the version in force.
+    var applier: RecordApplier
     let bounds: BatchBounds
     var versionDigest: Digest
     /// The version before: a new one that has not yet reached every customer needs it.

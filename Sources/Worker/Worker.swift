@@ -51,7 +51,7 @@ package final class Worker: Sendable {
     /// Ends the worker in order; `ending` tells when that is done.
     package func requestStop() { control.requestStop() }
 
-    package func start() { SystemThread.detached { [self] in live() } }
+    package func start() { SystemThread.detached("worker-\(options.number)") { [self] in live() } }
 
     /// Lives on the calling thread until it has ended.
     package func live() {

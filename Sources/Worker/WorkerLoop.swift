@@ -52,7 +52,8 @@ final class WorkerLoop {
         do throws(TransportFailure) {
             reader = try ports.reader()
             committer = Committer(
-                sink: try ports.sink(), lane: ports.lanes.lane(.normal), topics: options.topics, format: options.format,
+                sink: try ports.sink(), lane: ports.lanes.lane("committer-\(options.number)", .normal),
+                topics: options.topics, format: options.format,
                 wake: source.wake)
         } catch {
             source.close()

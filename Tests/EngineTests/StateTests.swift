@@ -184,15 +184,13 @@ import Testing
             hashes.append(hash)
             index.insert(hash, ordinal) { hashes[$0] }
             let earlier = random.int(0...ordinal)
-            #expect(index.find(hashes[earlier]) { $0 == earlier } == earlier)
+            #expect(index.candidates(hashes[earlier]).contains(earlier))
         }
         for (ordinal, hash) in hashes.enumerated() {
-            #expect(index.find(hash) { $0 == ordinal } == ordinal)
-            // Candidates have the same tag.
-            _ = index.find(hash) { candidate in
-                #expect(hashes[candidate] & 0xFFFF_0000 == hash & 0xFFFF_0000)
-                return false
-            }
+            let candidates = Array(index.candidates(hash))
+            #expect(candidates.count { $0 == ordinal } == 1)
+            // They have the same tag.
+            #expect(candidates.allSatisfy { hashes[$0] & 0xFFFF_0000 == hash & 0xFFFF_0000 })
         }
         #expect(index.bytes < 40 * hashes.count + 100_000)
     }

@@ -85,7 +85,7 @@ final class MemoryDisk: @unchecked Sendable {
 private final class WaitingLanes: Lanes, @unchecked Sendable {
     private var queue: [@Sendable () -> Void] = []
 
-    func lane(_ priority: LanePriority) -> any Lane { WaitingLane { [self] in queue.append($0) } }
+    func lane(_ name: String, _ priority: LanePriority) -> any Lane { WaitingLane { [self] in queue.append($0) } }
 
     func work() { while !queue.isEmpty { queue.removeFirst()() } }
 

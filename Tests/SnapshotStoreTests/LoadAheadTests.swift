@@ -56,9 +56,9 @@ import Worker
             }
         }
 
-        func lane(_ priority: LanePriority) -> any Lane {
+        func lane(_ name: String, _ priority: LanePriority) -> any Lane {
             begun.add(1, ordering: .relaxed)
-            return Metered(real.lane(priority), self)
+            return Metered(real.lane(name, priority), self)
         }
 
         func wait(until isDone: () -> Bool) -> Bool { real.wait(until: isDone) }
@@ -173,7 +173,7 @@ import Worker
     /// Lanes of a process that is dead: nothing is waited for in vain.
     @Test func lanesThatDoNothingAnyMore() throws {
         final class Dead: Lanes, Lane {
-            func lane(_ priority: LanePriority) -> any Lane { self }
+            func lane(_ name: String, _ priority: LanePriority) -> any Lane { self }
             func wait(until isDone: () -> Bool) -> Bool { isDone() }
             func run(_ work: @escaping @Sendable () -> Void) {}
             func end() {}

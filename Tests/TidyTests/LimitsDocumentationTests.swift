@@ -39,6 +39,7 @@ import Testing
         ("recordsPerBatch", Int64(Limits.recordsPerBatch)),
         ("effectBytesPerBatch", Int64(Limits.effectBytesPerBatch)),
         ("batchMilliseconds", Int64(Limits.batchMilliseconds)),
+        ("waitingRecords", Int64(Limits.waitingRecords)),
         ("waitingKilobytes", Int64(Limits.waitingKilobytes)),
         ("unconfirmedKilobytes", Int64(Limits.unconfirmedKilobytes)),
         ("letterMarginBytes", Int64(Limits.letterMarginBytes)),

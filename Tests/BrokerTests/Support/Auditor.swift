@@ -173,7 +173,7 @@ private struct ShardAudit {
     let source: String
     let versions: [Digest: Version]
     let engine: Engine
-    let applier: RecordApplier
+    var applier: RecordApplier
     var last: JournalRecord
     var version: Digest
     var encoder: EventEncoder
@@ -248,7 +248,7 @@ private struct ShardAudit {
         }
         let rules = try new.ruleset()
         engine.install(rules, limits: new.limits)
-        applier.install(new)
+        applier = RecordApplier(engine: engine, version: new)
         encoder = EventEncoder(source: source, rules: rules, version: slice.version)
         version = slice.version
         for (index, mapping) in new.mappings.enumerated() where positions[mapping.topic] == nil {

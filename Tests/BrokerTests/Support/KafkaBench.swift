@@ -33,7 +33,7 @@ final class KafkaBench: BrokerBench {
 
     func source(_ instance: String) throws -> any RecordSource {
         try GroupConsumer(
-            options(instance), worker: 0, topics: [input], queueKilobytes: 1_024, now: { [trusted] in trusted.now() })
+            options(instance), worker: 0, topics: [input], ahead: FetchAhead(partitions: 64), now: { [trusted] in trusted.now() })
     }
 
     func sink(_ instance: String) throws -> any TransactionSink {
