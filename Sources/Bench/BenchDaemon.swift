@@ -11,14 +11,15 @@ final class BenchDaemon {
     private let log: String
     private let positions: GroupPositions
 
-    /// Reads `topic`, exactly once, with one worker; its output topics begin with the same name.
-    init(_ topic: String, _ broker: BenchBroker) throws(BenchFailure) {
-        let configuration = "\(broker.folder.path)/\(topic).yaml"
-        try BenchBroker.write(BenchDaemon.yaml(topic, broker), to: configuration)
-        log = "\(broker.folder.path)/\(topic).log"
+    /// Reads `topic`, exactly once, with one worker. Its group is `name`, or the topic's name too, and so its output topics begin.
+    init(_ topic: String, as name: String? = nil, _ broker: BenchBroker) throws(BenchFailure) {
+        let name = name ?? topic
+        let configuration = "\(broker.folder.path)/\(name).yaml"
+        try BenchBroker.write(BenchDaemon.yaml(topic, name, broker), to: configuration)
+        log = "\(broker.folder.path)/\(name).log"
         process = try ChildProcess("/proc/self/exe", ["run", "--config", configuration], log: log)
         positions = try GroupPositions(
-            broker.bootstrap, group: topic, topic: topic, partitions: BenchDaemon.partitions)
+            broker.bootstrap, group: name, topic: topic, partitions: BenchDaemon.partitions)
     }
 
     /// Records up to the committed positions; fails if the daemon is not there any more.
@@ -60,16 +61,16 @@ final class BenchDaemon {
         }
     }
 
-    private static func yaml(_ topic: String, _ broker: BenchBroker) -> String {
+    private static func yaml(_ topic: String, _ name: String, _ broker: BenchBroker) -> String {
         let outputs = ["tier", "lifecycle", "warnings", "dead_letters", "journal", "versions"]
-            .map { "\($0): \(topic).\($0)" }.joined(separator: ", ")
+            .map { "\($0): \(name).\($0)" }.joined(separator: ", ")
         return """
             instance: bench
-            kafka: { bootstrap: "\(broker.bootstrap)", group: \(topic) }
+            kafka: { bootstrap: "\(broker.bootstrap)", group: \(name) }
             inputs: [ { topic: \(topic) } ]
             time: { clock: event }
             outputs: { topics: { \(outputs) } }
-            snapshots: { folder: \(broker.folder.path)/\(topic) }
+            snapshots: { folder: \(broker.folder.path)/\(name) }
             emit_from: earliest
 
             """

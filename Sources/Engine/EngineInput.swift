@@ -1,26 +1,27 @@
 // What goes into the engine: one event, decoded and checked, whose texts stay where the record lies.
 
-package struct EngineInput {
-    package enum Kind: UInt8, Sendable { case purchase, refund, click }
+public struct EngineInput {
+    public enum Kind: UInt8, Sendable { case purchase, refund, click }
 
-    package var kind: Kind
+    public var kind: Kind
     /// 1 ... Limits.customerIDBytes bytes of UTF-8.
-    package var customer: UnsafeRawBufferPointer
-    package var event: UnsafeRawBufferPointer
+    public var customer: UnsafeRawBufferPointer
+    public var event: UnsafeRawBufferPointer
     /// Purchases and refunds; the event's id if the record names none.
-    package var order: UnsafeRawBufferPointer
+    public var order: UnsafeRawBufferPointer
     /// ms UTC, inside Limits.earliestTime ..< latestTime.
-    package var occurredAt: Int64
+    public var occurredAt: Int64
     /// Minor units of the base currency, 0 ... Limits.amountMinorUnits; nil for a refund of all that is left.
-    package var amount: Int64?
+    public var amount: Int64?
     /// Of purchases: another event of a known order is a further line of it, and not a duplicate.
-    package var addsToOrder: Bool
+    public var addsToOrder: Bool
     /// Of clicks: ms during which the same event id is a duplicate; 0 for none.
-    package var clickDeduplication: Int64
+    public var clickDeduplication: Int64
     /// Its effects are not sent.
-    package var mute: Mute
+    public var mute: Mute
 
-    package init(
+    @inlinable
+    public init(
         kind: Kind, customer: UnsafeRawBufferPointer, event: UnsafeRawBufferPointer, order: UnsafeRawBufferPointer,
         occurredAt: Int64, amount: Int64?, addsToOrder: Bool = false, clickDeduplication: Int64 = 0, mute: Mute = .none
     ) {
@@ -37,7 +38,7 @@ package struct EngineInput {
 }
 
 /// Why an effect is not sent.
-package enum Mute: UInt8, Sendable {
+public enum Mute: UInt8, Sendable {
     case none
     /// It is history (docs/events.md, what is not written): the resolve of a raise that was so muted is muted too.
     case backfill

@@ -78,7 +78,7 @@ package enum Limits {
 
     /// Records that the client of one worker fetches ahead, over all its partitions: enough that it never sleeps, as librdkafka 2.0.2 does for
     /// 150 ms and more when no partition wants records, while the worker has none (docs/performance.md).
-    package static let waitingRecords = 240_000
+    package static let waitingRecords = 160_000
     /// Records that wait in the client of one worker, in kilobytes (1,024 bytes), over all its partitions.
     package static let waitingKilobytes = 262_144
     /// Messages in the producer of one worker that brokers have not yet confirmed, in kilobytes: little enough that their memory is used again

@@ -25,17 +25,18 @@ package enum TransportFailure: Error, Equatable, Sendable {
 }
 
 /// One record, valid until it is released. `message` names it to `RecordSource.headers`.
-package struct RawRecord {
-    package var offset: Int64
+public struct RawRecord {
+    public var offset: Int64
     /// The Kafka timestamp; nil when the broker gave none.
-    package var timestamp: Int64?
+    public var timestamp: Int64?
     /// nil for a record without a key.
-    package var key: UnsafeRawBufferPointer?
+    public var key: UnsafeRawBufferPointer?
     /// nil for a tombstone.
-    package var value: UnsafeRawBufferPointer?
-    package var message: OpaquePointer?
+    public var value: UnsafeRawBufferPointer?
+    public var message: OpaquePointer?
 
-    package init(
+    @inlinable
+    public init(
         offset: Int64, timestamp: Int64?, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?,
         message: OpaquePointer?
     ) {

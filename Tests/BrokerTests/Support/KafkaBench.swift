@@ -33,7 +33,8 @@ final class KafkaBench: BrokerBench {
 
     func source(_ instance: String) throws -> any RecordSource {
         try GroupConsumer(
-            options(instance), worker: 0, topics: [input], ahead: FetchAhead(partitions: 64), now: { [trusted] in trusted.now() })
+            options(instance), worker: 0, topics: [input], ahead: FetchAhead(partitions: 64),
+            now: { [trusted] in trusted.now() })
     }
 
     func sink(_ instance: String) throws -> any TransactionSink {
