@@ -36,6 +36,7 @@ let package = Package(
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CGetopt"),
         .systemLibrary(name: "CMemory"),
+        .systemLibrary(name: "CThread"),
         .target(name: "CFiber", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])]),
         .target(
             name: "CSimdJSON",
@@ -50,7 +51,7 @@ let package = Package(
         library("Rules", ["Model"]),
         library("Engine", ["Model", "Rules", "CXXHash", "CMemory"]),
         library("Codec", ["Model", "Rules", "CSimdJSON"]),
-        library("Worker", ["CMemory", "Model", "Rules", "Engine", "Codec"]),
+        library("Worker", ["CMemory", "CThread", "Model", "Rules", "Engine", "Codec"]),
         library("KafkaTransport", ["CRDKafka", "Model", "Worker"]),
         library("SnapshotStore", ["CZstd", "Model", "Worker"]),
         library("Telemetry", ["CSystemd", "Model"]),

@@ -28,10 +28,15 @@ struct EndToEndBench {
         for number in 0..<events { try load.write(number) }
         try load.flush()
         // The first of each warms the broker: its page cache, and its code, which it compiles while it runs.
-        _ = try runDaemon(topic, as: "\(topic)-warm")
+        _ = try work(topic, as: "\(topic)-warm")
         _ = try RawReader.read(events, of: topic, partitions: BenchDaemon.partitions, broker.bootstrap)
         let raw = try RawReader.read(events, of: topic, partitions: BenchDaemon.partitions, broker.bootstrap)
-        let (rate, usage, changes) = try runDaemon(topic, as: topic)
+        let daemon = try work(topic, as: topic)
+        guard daemon.first < events else {
+            throw BenchFailure(message: "\(events) events are one commit: too few to measure a rate")
+        }
+        let rate = Double(events - daemon.first) / daemon.seconds
+        let (usage, changes) = (daemon.usage, daemon.changes)
         let count = Double(events)
         return [
             Figure("\(name)_rate", rate, "events/s", over: count / raw.wall, "a raw reader of the same topic"),
@@ -43,9 +48,9 @@ struct EndToEndBench {
         ]
     }
 
-    /// Events a second from the first commit to the last, what the whole process used, and how many events it wrote.
-    private func runDaemon(_ topic: String, as name: String) throws(BenchFailure) -> (
-        rate: Double, usage: ChildProcess.Usage, changes: Double
+    /// Records up to the first commit, the time from there to the last, what the whole process used, and how many events it wrote.
+    private func work(_ topic: String, as name: String) throws(BenchFailure) -> (
+        first: Int, seconds: Double, usage: ChildProcess.Usage, changes: Double
     ) {
         let daemon = try BenchDaemon(topic, as: name, broker)
         var (first, began) = (0, 0.0)
@@ -58,10 +63,7 @@ struct EndToEndBench {
             Machine.pause(milliseconds: 5)
         }
         let seconds = Machine.seconds() - began
-        guard first < events else {
-            throw BenchFailure(message: "\(events) events are one commit: too few to measure a rate")
-        }
         let usage = daemon.stop()
-        return (Double(events - first) / seconds, usage, try daemon.changes())
+        return (first, seconds, usage, try daemon.changes())
     }
 }

@@ -33,8 +33,8 @@ final class Service {
             },
             onFailure: { logger.warning("the journal could not be trimmed", [("reason", $0)]) })
         let topics = configuration.version.mappings.map(\.topic)
-        let share = max(1, Int(environment.partitions) * topics.count / settings.workers)
-        let ahead = FetchAhead(partitions: share)
+        let most = (Int(environment.partitions) + settings.workers - 1) / settings.workers * topics.count
+        let ahead = FetchAhead(partitions: most)
         let client = environment.client
         let messageBytes = environment.messageBytes
         workers = (0..<settings.workers).map { [trimmer] number in

@@ -6,11 +6,11 @@ package struct FetchAhead: Sendable {
     let records: Int
     let kilobytes: Int
 
-    /// What a fetch brings at once of records of 200 bytes: less makes none of them smaller.
+    /// With less, a worker that has one busy partition among many waits for its records.
     private static let leastRecords = 20_000
     private static let leastKilobytes = 8_192
 
-    /// The bounds of `Limits`, shared out over as many partitions as a worker has, 1 and more.
+    /// The bounds of `Limits`, shared out over as many partitions as a worker may have, 1 and more.
     package init(partitions: Int) {
         records = max(Limits.waitingRecords / partitions, FetchAhead.leastRecords)
         kilobytes = min(

@@ -59,11 +59,12 @@ package enum Limits {
 
     /// Deadlines that one slice fires at most, after its records.
     package static let deadlinesPerSlice = 2_000
-    /// Records of one partition that one slice holds at most.
+    /// Records that one slice holds at most, over all inputs of its shard.
     package static let recordsPerSlice = 20_000
     /// The same while deadlines are due: a flood of them and the records that come meanwhile take turns.
     package static let recordsPerSliceWhileDue = 2_000
-    /// Records of one partition that wait for another input of their shard; a partition that is ahead is read no further.
+    /// Records of one partition that wait for another input of their shard; a partition that is ahead is read no further. Never fewer than
+    /// `recordsPerSlice` of any program that wrote a journal, or a slice of it could not be applied again.
     package static let recordsWaiting = 20_000
     /// Slices of one shard in one batch.
     package static let slicesPerBatch = 256
@@ -76,8 +77,8 @@ package enum Limits {
 
     // Memory and messages beside the state.
 
-    /// Records that the client of one worker fetches ahead, over all its partitions: enough that it never sleeps, as librdkafka 2.0.2 does for
-    /// 150 ms and more when no partition wants records, while the worker has none (docs/performance.md).
+    /// Records that the client of one worker fetches ahead, over all the partitions that it may have: where it has them all, enough for the
+    /// 150 ms that librdkafka 2.0.2 sleeps when no partition wants more (docs/performance.md).
     package static let waitingRecords = 160_000
     /// Records that wait in the client of one worker, in kilobytes (1,024 bytes), over all its partitions.
     package static let waitingKilobytes = 262_144

@@ -101,7 +101,9 @@ final class Faults {
 
     var allAreDead: Bool { alive.isEmpty }
     var allRun: Bool {
-        wanted.allSatisfy { name in processes.contains { $0.instance == name && !$0.isDead && !$0.isPaused } }
+        wanted.allSatisfy { name in
+            processes.contains { $0.instance == name && !$0.isDead && !$0.isPaused && $0.isReady }
+        }
     }
 
     /// Nothing goes wrong any more, and what went wrong is mended.

@@ -86,7 +86,7 @@ struct Options {
         snapshotEvery = dice.pick([100, 400, 1_000, 3_000])
         snapshotsKept = dice.pick([1, 2, 2, 3])
         bounds.recordsPerSlice = dice.pick([1, 3, 10, 20_000])
-        bounds.recordsWaiting = bounds.recordsPerSlice * 2
+        bounds.recordsWaiting = bounds.recordsPerSlice * Dice(seed, 9).pick([1, 2])
         bounds.slices = dice.pick([1, 3, 256])
         bounds.records = dice.pick([4, 20, 400_000])
         bounds.effectBytes = dice.pick([200, 32 << 20])

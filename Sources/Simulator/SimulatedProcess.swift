@@ -141,6 +141,9 @@ final class SimulatedProcess: @unchecked Sendable {
         world.schedule.after(0) { [self] in world.processEnded(self, endings) }
     }
 
+    /// Every worker recovered its shards and reads.
+    var isReady: Bool { workers.allSatisfy { $0.status.phase == .running } }
+
     func requestStop() { for worker in workers { worker.requestStop() } }
 
     /// A place where it may die; every call of a port is one.

@@ -116,7 +116,7 @@ public enum Simulation {
             }
         }
 
-        /// Every committed record is read and committed, by processes that all run.
+        /// Every committed record is read and committed, by processes that all run and have what they recover.
         private var isCaughtUp: Bool {
             if workload.open > 0 || !faults.allRun { return false }
             return inputs.allSatisfy { log in log.next(from: max(log.start, position(log.partition) ?? 0)) == nil }

@@ -1,4 +1,5 @@
 // Threads of the operating system.
+import CThread
 import Glibc
 
 /// Starts threads that hear no signal but those of their own faults: signals are for the thread that expects them, and a file size
@@ -34,14 +35,6 @@ package struct SystemThread: Sendable {
             self.name = name
             self.run = run
         }
-
-        /// Where there is no such file, the thread has the name of the program.
-        func tellName() {
-            let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
-            guard file >= 0 else { return }
-            _ = name.withCString { write(file, $0, strlen($0)) }
-            close(file)
-        }
     }
 
     private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { opaque in
@@ -52,7 +45,7 @@ package struct SystemThread: Sendable {
         for fault in [SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV] { sigdelset(&signals, fault) }
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         let body = Unmanaged<Body>.fromOpaque(opaque).takeRetainedValue()
-        body.tellName()
+        rfmd_name_thread(body.name)
         body.run()
         return nil
     }

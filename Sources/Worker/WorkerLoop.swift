@@ -107,13 +107,17 @@ final class WorkerLoop {
     /// Reads and applies a little of one shard; false if there was nothing to do.
     private func advance(_ active: ActiveShard) throws(WorkerFailure) -> Bool {
         let shard = active.shard
-        let didRead = try fill(shard)
-        if shard.isReplaying { return try replay(active) || didRead }
-        guard hasRoom(shard) else { return didRead }
+        if shard.isReplaying {
+            let didRead = try fill(shard)
+            return try replay(active) || didRead
+        }
+        // What cannot be applied now stays in the client, which bounds its bytes.
+        guard hasRoom(shard) else { return false }
         if let snapshot = active.snapshot, snapshot.isFull(shard.engine) {
             control.board.update { $0.totals.snapshotWaits += 1 }
-            return didRead
+            return false
         }
+        let didRead = try fill(shard)
         guard let slice = try nextSlice(shard) else { return didRead }
         if batchStartedAt == nil { batchStartedAt = ports.clock.elapsed() }
         if slice.installs {

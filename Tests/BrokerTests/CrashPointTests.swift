@@ -39,6 +39,10 @@ extension BrokerTests {
                 let daemon = try scene.start(fault: fault)
                 let code = try daemon.waitForEnd(seconds: 60)
                 #expect(code == -SIGKILL && daemon.log.contains(fault.line), "\(fault): \(daemon.log.suffix(1_000))")
+                if place.hasSuffix(" write") {
+                    let files = try FileManager.default.subpathsOfDirectory(atPath: scene.folder.url.path)
+                    #expect(files.contains { $0.hasSuffix(".tmp") }, "\(fault) was not in a snapshot: \(files)")
+                }
             }
             try load.stop()
             let last = try scene.start().awaitReady()
