@@ -36,15 +36,15 @@ struct EndToEndBench {
             throw BenchFailure(message: "\(events) events are one commit: too few to measure a rate")
         }
         let rate = Double(events - daemon.first) / daemon.seconds
-        let (usage, changes) = (daemon.usage, daemon.changes)
         let count = Double(events)
         return [
             Figure("\(name)_rate", rate, "events/s", over: count / raw.wall, "a raw reader of the same topic"),
             Figure(
-                "\(name)_cpu", usage.cpuSeconds / count * 1e6, "us/event", over: raw.cpu / count * 1e6, "the raw reader"
+                "\(name)_cpu", daemon.usage.cpuSeconds / count * 1e6, "us/event", over: raw.cpu / count * 1e6,
+                "the raw reader"
             ),
-            Figure("\(name)_changes", changes / count, "events out/event in"),
-            Figure("\(name)_memory", Double(usage.mostBytes) / 1e6, "MB"),
+            Figure("\(name)_changes", daemon.changes / count, "events out/event in"),
+            Figure("\(name)_memory", Double(daemon.usage.mostBytes) / 1e6, "MB"),
         ]
     }
 
