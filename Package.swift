@@ -103,7 +103,7 @@ let package = Package(
         tests("RulesTests", ["Rules", "Model", "SlowRules", "TestSupport"]),
         tests("EngineTests", ["CMemory", "Engine", "Rules", "Model", "TestSupport"]),
         tests("CodecTests", ["Codec", "Rules", "Model", "TestSupport"]),
-        tests("WorkerTests", ["Worker", "Codec", "Rules", "Model", "TestSupport"]),
+        tests("WorkerTests", ["Bench", "Worker", "Codec", "Rules", "Model", "TestSupport"]),
         tests("SettingsTests", ["CRDKafka", "Settings", "Daemon", "Codec", "Rules", "Model", "TestSupport"]),
         tests("DaemonTests", ["Codec", "Daemon", "Model", "Worker", "TestSupport"]),
         tests("OptionsTests", ["Options", "TestSupport"]),

@@ -54,7 +54,7 @@ final class WorkerRun {
     /// `number` of the worker is the partition that it reads. A snapshot is written every `snapshotEvery` ms.
     init(
         _ cluster: MemoryCluster, number: Int = 0, vault: any SnapshotVault, snapshotEvery: Int64 = 3_600_000,
-        probe: @escaping RecordProbe = { _ in }
+        clock: TrustedClock = TrustedClock(), probe: @escaping RecordProbe = { _ in }
     ) {
         let watch = Watch()
         self.watch = watch
@@ -68,7 +68,7 @@ final class WorkerRun {
             WorkerPorts(
                 source: { MemorySource(cluster, worker: number, probe: probe) }, sink: { MemorySink(cluster) },
                 reader: { MemoryReader(cluster) }, lanes: ThreadLanes(), vault: vault, housekeeper: Untidy(),
-                clock: TrustedClock(), randomID: { Digest(high: 0xBE7C, low: UInt64(number)) }, observer: watch))
+                clock: clock, randomID: { Digest(high: 0xBE7C, low: UInt64(number)) }, observer: watch))
     }
 
     func start() { worker.start() }

@@ -17,7 +17,9 @@ extension Engine {
             preserve(ordinal)
             catchUpVersion(ordinal, row)
             while row.pointee.due <= instant { fireDeadline(ordinal, row) }
-            if input.kind == .click && input.clickDeduplication == 0 && row.pointee.ignoresClicks {
+            if input.kind == .click && input.clickDeduplication == 0 && row.pointee.ignoresClicks
+                && !isBeforeLatestClick(input.occurredAt, ordinal, row, at: instant)
+            {
                 // The most frequent event by far: there is nothing to decide, and his entries are not looked at.
                 addClick(input.occurredAt, ordinal, row, at: instant)
                 see(input.occurredAt, row)
@@ -279,6 +281,14 @@ extension Engine {
         }
         addClick(input.occurredAt, ordinal, row, at: instant)
         return .accepted
+    }
+
+    /// A click that comes late may lower activity_trend: rules that ignore clicks do not mean it.
+    @inline(__always)
+    private func isBeforeLatestClick(
+        _ occurredAt: Int64, _ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64
+    ) -> Bool {
+        row.pointee.contents.contains(.activity) && min(occurredAt, instant) < table.activity(ordinal).pointee.at
     }
 
     /// activity(h), carried on from click to click: both sums are kept as of the latest click.

@@ -11,7 +11,7 @@ import Rules
 /// No clock, file, log or random number is used in this target, and no allocation is made for an event but when memory grows.
 package final class Engine {
     /// Raised by any change of the program that changes an effect or a rejection: it is part of every version's digest.
-    package static let number: UInt32 = 4
+    package static let number: UInt32 = 5
 
     var table: CustomerTable
     var store = EntryStore()

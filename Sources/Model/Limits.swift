@@ -74,6 +74,10 @@ package enum Limits {
     package static let effectBytesPerBatch = 4 << 20
     /// Time from a batch's first slice until nothing more is applied to it, in ms; the committer seals it whenever it is free.
     package static let batchMilliseconds: Int64 = 1_000
+    /// A worker that applies as many records in a round, over all its shards, is behind: at half its speed a round has a few hundred.
+    package static let recordsOfFullRound = 4_000
+    /// Time from a batch's first slice for which a worker that is behind goes on with it, in ms, though the committer is free.
+    package static let batchGrowMilliseconds: Int64 = 100
 
     // Memory and messages beside the state.
 

@@ -94,6 +94,16 @@ package enum Comparison: UInt8, Sendable {
         }
     }
 
+    /// True if, of two that differ, the left side is the smaller one if this comparison holds, or does not.
+    @inline(__always)
+    func putsLeftBelow(if holds: Bool) -> Bool {
+        switch self {
+        case .less, .lessOrEqual: holds
+        case .greater, .greaterOrEqual: !holds
+        case .equal, .notEqual: false
+        }
+    }
+
     @inline(__always)
     func holds(_ order: Int) -> Bool {
         switch self {

@@ -91,6 +91,7 @@ struct Options {
         bounds.records = dice.pick([4, 20, 400_000])
         bounds.effectBytes = dice.pick([200, 32 << 20])
         bounds.milliseconds = dice.pick([50, 1_000])
+        bounds.recordsOfFullRound = Dice(seed, 10).pick([1, 10, 4_000])
         bounds.snapshotBufferBytes = dice.pick([512, 4_096, 64 << 20])
         bounds.snapshotPartBytes = dice.pick([64, 512, 256 << 10])
         slowness = dice.pick([1, 3, 6, 10])

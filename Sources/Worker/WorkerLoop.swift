@@ -32,6 +32,8 @@ final class WorkerLoop {
     /// A batch was handed over, and is not known to be committed.
     private var isCommitting = false
     private var batchStartedAt: Int64?
+    /// In this round, to batches that are to be committed.
+    private var recordsApplied = 0
     private let memory: MemoryToucher
     var telling = WorkerTelling()
 
@@ -94,8 +96,9 @@ final class WorkerLoop {
         if let assignment = waitingAssignment { try take(assignment) }
         try takeCommit()
         var didWork = false
+        recordsApplied = 0
         for shard in shards where try advance(shard) { didWork = true }
-        sealPending()
+        if !letsBatchGrow { sealPending() }
         for shard in shards {
             continueSnapshot(shard)
             memory.touch(aheadOf: shard.shard.engine)
@@ -123,9 +126,18 @@ final class WorkerLoop {
         if slice.installs {
             shard.install(current, slice: slice)
         } else {
+            let before = shard.pending.records
             shard.apply(slice, headers: source.headers, release: source.release)
+            recordsApplied += shard.pending.records - before
         }
         return true
+    }
+
+    /// While rounds are full, more waits than can be worked off at once, and a transaction costs the broker and librdkafka as much whether it
+    /// is large or small: so it is made larger, within bounds.
+    private var letsBatchGrow: Bool {
+        guard recordsApplied >= options.bounds.recordsOfFullRound, let batchStartedAt else { return false }
+        return ports.clock.elapsed() - batchStartedAt < options.bounds.growMilliseconds
     }
 
     /// Takes what has arrived, as far as there is room.

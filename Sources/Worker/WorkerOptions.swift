@@ -50,6 +50,8 @@ package struct BatchBounds: Sendable {
     package var records = Limits.recordsPerBatch
     package var effectBytes = Limits.effectBytesPerBatch
     package var milliseconds = Limits.batchMilliseconds
+    package var recordsOfFullRound = Limits.recordsOfFullRound
+    package var growMilliseconds = Limits.batchGrowMilliseconds
     package var snapshotBufferBytes = Limits.snapshotBufferBytes
     /// What one part of a snapshot is handed over in.
     package var snapshotPartBytes = 256 << 10

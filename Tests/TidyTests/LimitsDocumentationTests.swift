@@ -39,6 +39,8 @@ import Testing
         ("recordsPerBatch", Int64(Limits.recordsPerBatch)),
         ("effectBytesPerBatch", Int64(Limits.effectBytesPerBatch)),
         ("batchMilliseconds", Int64(Limits.batchMilliseconds)),
+        ("recordsOfFullRound", Int64(Limits.recordsOfFullRound)),
+        ("batchGrowMilliseconds", Limits.batchGrowMilliseconds),
         ("waitingRecords", Int64(Limits.waitingRecords)),
         ("waitingKilobytes", Int64(Limits.waitingKilobytes)),
         ("unconfirmedKilobytes", Int64(Limits.unconfirmedKilobytes)),
