@@ -40,8 +40,11 @@ final class BenchDaemon {
         return number
     }
 
-    /// Makes a topic of its own. As long as a broker starts, there is no answer.
-    static func makeTopic(_ broker: BenchBroker, _ more: [String] = []) throws(BenchFailure) -> String {
+    /// Makes a topic of its own, whose records have the broker's time if `isStamped`, and `more` beside it. As long as a broker starts, there is
+    /// no answer.
+    static func makeTopic(
+        _ broker: BenchBroker, isStamped: Bool = false, _ more: [String] = []
+    ) throws(BenchFailure) -> String {
         let topic = "rfmd-bench-\(UInt32.random(in: 0 ... .max))"
         let until = Machine.seconds() + 60
         while true {
@@ -51,7 +54,10 @@ final class BenchDaemon {
                 defer { admin.close() }
                 try admin.create(
                     ([topic] + more.map { "\(topic).\($0)" }).map {
-                        TopicSpecification(name: $0, partitions: Int32(partitions), configuration: [])
+                        TopicSpecification(
+                            name: $0, partitions: Int32(partitions),
+                            configuration: isStamped && $0 == topic
+                                ? [("message.timestamp.type", "LogAppendTime")] : [])
                     })
                 return topic
             } catch {

@@ -7,7 +7,9 @@ import Worker
 final class KafkaClient {
     let pointer: OpaquePointer
 
-    init(_ kind: rd_kafka_type_t, _ properties: [(String, String)]) throws(BenchFailure) {
+    init(
+        _ kind: rd_kafka_type_t, _ properties: [(String, String)], prepare: (OpaquePointer) -> Void = { _ in }
+    ) throws(BenchFailure) {
         let configuration: OpaquePointer = rd_kafka_conf_new()
         var text = [CChar](repeating: 0, count: 512)
         // Errors alone: what is tried again by itself, as with a broker that has just started, is no news.
@@ -16,6 +18,7 @@ final class KafkaClient {
                 throw BenchFailure(message: "\(name): \(KafkaClient.string(text))")
             }
         }
+        prepare(configuration)
         guard let client = rd_kafka_new(kind, configuration, &text, text.count) else {
             throw BenchFailure(message: KafkaClient.string(text))
         }
@@ -36,23 +39,25 @@ final class KafkaLoad {
     private let client: KafkaClient
     private let topic: OpaquePointer?
     private let name: String
+    private let times: AppendTimes?
     private let writer = RecordWriter()
     private let record = UnsafeMutableRawPointer.allocate(byteCount: Workload.recordBytes, alignment: 64)
 
-    /// `linger`: ms that a batch waits for more.
+    /// `linger`: ms that a batch waits for more. `times` are told when each record was appended, by a broker whose topic has LogAppendTime.
     init(
         _ workload: Workload, to topic: String, partitions: Int, _ bootstrap: String, compression: String,
-        linger: Int = 20
+        linger: Int = 20, times: AppendTimes? = nil
     ) throws(BenchFailure) {
         self.workload = workload
         self.partitions = partitions
+        self.times = times
         name = topic
         client = try KafkaClient(
             RD_KAFKA_PRODUCER,
             [
                 ("bootstrap.servers", bootstrap), ("compression.codec", compression), ("linger.ms", String(linger)),
                 ("acks", "1"), ("batch.size", "1000000"), ("queue.buffering.max.messages", "500000"),
-            ])
+            ], prepare: { times?.listen($0) })
         self.topic = rd_kafka_topic_new(client.pointer, topic, nil)
     }
 
@@ -68,7 +73,7 @@ final class KafkaLoad {
         while true {
             let error = rfmd_produce_to(
                 client.pointer, topic, Int32(event.customer % partitions), record + RecordWriter.idRange.lowerBound,
-                Workload.idBytes, record, Workload.recordBytes, nil, 0, nil)
+                Workload.idBytes, record, Workload.recordBytes, nil, 0, AppendTimes.mark(number))
             if error == RD_KAFKA_RESP_ERR_NO_ERROR { return }
             guard error == RD_KAFKA_RESP_ERR__QUEUE_FULL else {
                 throw BenchFailure(message: "writing \(name): \(String(cString: rd_kafka_err2str(error)))")
@@ -77,10 +82,45 @@ final class KafkaLoad {
         }
     }
 
+    /// Learns what brokers have answered.
+    func serve() { rd_kafka_poll(client.pointer, 0) }
+
     /// Waits until the broker has everything.
     func flush() throws(BenchFailure) {
         guard rd_kafka_flush(client.pointer, 120_000) == RD_KAFKA_RESP_ERR_NO_ERROR else {
             throw BenchFailure(message: "writing \(name): the broker does not take it")
+        }
+    }
+}
+
+/// When each record was appended, by the broker's clock.
+///
+/// Sendable because whoever reads does so when the load has been flushed.
+final class AppendTimes: @unchecked Sendable {
+    private let times: UnsafeMutableBufferPointer<Int64>
+
+    init(count: Int) {
+        times = .allocate(capacity: count)
+        times.initialize(repeating: 0)
+    }
+
+    deinit { times.deallocate() }
+
+    /// ms since 1970.
+    func time(_ number: Int) -> Int64 { times[number] }
+
+    /// What a message carries to its delivery report.
+    static func mark(_ number: Int) -> UnsafeMutableRawPointer? { UnsafeMutableRawPointer(bitPattern: number + 1) }
+
+    fileprivate func listen(_ configuration: OpaquePointer) {
+        rd_kafka_conf_set_opaque(configuration, Unmanaged.passUnretained(self).toOpaque())
+        rd_kafka_conf_set_dr_msg_cb(configuration) { _, message, opaque in
+            guard let message, let opaque, message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+            var kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
+            let time = rd_kafka_message_timestamp(message, &kind)
+            precondition(kind == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME, "the topic was made so")
+            let times = Unmanaged<AppendTimes>.fromOpaque(opaque).takeUnretainedValue().times
+            times[Int(bitPattern: message.pointee._private) - 1] = time
         }
     }
 }
@@ -114,7 +154,7 @@ final class RawReader {
         messages.deallocate()
     }
 
-    /// Calls `body` with each record's value that has come, waiting for the first for at most `timeout` ms.
+    /// Calls `body` with the values of a full batch, or of what has come after `timeout` ms.
     func poll(timeout: Int32, _ body: (UnsafeRawBufferPointer) -> Void) {
         let count = rd_kafka_consume_batch_queue(queue, timeout, messages, RawReader.most)
         for index in 0..<max(0, count) {

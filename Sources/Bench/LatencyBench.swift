@@ -1,4 +1,4 @@
-// How long it takes from a record's way to the broker until its event can be read, beside a plain transactional copy.
+// How long it takes from a record's place in its topic until its event can be read, beside a plain transactional copy.
 import Glibc
 import Model
 import Synchronization
@@ -30,7 +30,7 @@ struct LatencyBench {
     }
 
     private func daemonLatencies() throws(BenchFailure) -> Latencies {
-        let topic = try BenchDaemon.makeTopic(broker, ["tier"])
+        let topic = try BenchDaemon.makeTopic(broker, isStamped: true, ["tier"])
         let daemon = try BenchDaemon(topic, broker)
         let latencies = try run(topic, output: "\(topic).tier")
         _ = try daemon.position()
@@ -39,7 +39,7 @@ struct LatencyBench {
     }
 
     private func copyLatencies() throws(BenchFailure) -> Latencies {
-        let topic = try BenchDaemon.makeTopic(broker, ["copy"])
+        let topic = try BenchDaemon.makeTopic(broker, isStamped: true, ["copy"])
         let copy = try TransactionalCopy(
             topic, to: "\(topic).copy", partitions: BenchDaemon.partitions, broker.bootstrap)
         copy.start()
@@ -52,29 +52,28 @@ struct LatencyBench {
     private func run(_ topic: String, output: String) throws(BenchFailure) -> Latencies {
         let warmUp = rate * LatencyBench.warmUpSeconds
         let count = warmUp + rate * LatencyBench.seconds
+        let appended = AppendTimes(count: count)
         let load = try KafkaLoad(
             Workload(customers: count, mixed: 0), to: topic, partitions: BenchDaemon.partitions, broker.bootstrap,
-            compression: "none", linger: 1)
+            compression: "none", linger: 1, times: appended)
         let reader = try RawReader(output, partitions: BenchDaemon.partitions, broker.bootstrap)
         let sending = Sending(load, count: count, rate: rate)
         sending.start()
-        var (milliseconds, seen) = ([Double](), 0)
-        milliseconds.reserveCapacity(count)
+        var (readAt, seen) = ([Double](repeating: 0, count: count), 0)
         let until = Machine.seconds() + Double(LatencyBench.warmUpSeconds + LatencyBench.seconds) + 120
-        while seen < count {
-            reader.poll(timeout: 100) { value in
+        while seen < count || !sending.hasEnded {
+            // It waits that long even for records that have come, to give out more of them together.
+            reader.poll(timeout: 1) { value in
                 guard let number = LatencyBench.number(value), number < count else { return }
                 seen += 1
-                if number >= warmUp {
-                    milliseconds.append(Double(Machine.nanoseconds() - sending.sentAt(number)) / 1e6)
-                }
+                readAt[number] = Machine.seconds(CLOCK_REALTIME) * 1_000
             }
             if let failure = sending.failure { throw BenchFailure(message: failure) }
             if Machine.seconds() > until {
                 throw BenchFailure(message: "\(seen) of \(count) records came out of \(output)")
             }
         }
-        return Latencies(milliseconds)
+        return Latencies((warmUp..<count).map { readAt[$0] - Double(appended.time($0)) })
     }
 
     /// Of the record that led to it: `"event_id":"e000000000000017"`, in a record and in an event.
@@ -108,43 +107,42 @@ struct Latencies {
     }
 }
 
-/// Records at a steady rate, and when each was handed over.
+/// Records at a steady rate, from a thread of its own.
 ///
-/// Sendable because the times are written before the reader can know of their records, and read after.
+/// Sendable because the load is used by that thread alone.
 private final class Sending: @unchecked Sendable {
     private let load: KafkaLoad
     private let count: Int
     private let rate: Int
-    private let times: UnsafeMutablePointer<Int64>
-    private let problem = Mutex<String?>(nil)
+    private let ending = Mutex<(hasEnded: Bool, failure: String?)>((false, nil))
 
     init(_ load: KafkaLoad, count: Int, rate: Int) {
         self.load = load
         self.count = count
         self.rate = rate
-        times = .allocate(capacity: count)
-        times.initialize(repeating: 0, count: count)
     }
 
-    deinit { times.deallocate() }
+    var failure: String? { ending.withLock { $0.failure } }
 
-    var failure: String? { problem.withLock { $0 } }
-
-    /// ns.
-    func sentAt(_ number: Int) -> Int64 { times[number] }
+    /// Brokers have everything.
+    var hasEnded: Bool { ending.withLock { $0.hasEnded } }
 
     func start() { SystemThread.detached("load") { [self] in send() } }
 
     private func send() {
         let began = Machine.seconds()
+        var failure: String?
         do throws(BenchFailure) {
             for number in 0..<count {
                 let due = began + Double(number) / Double(rate)
-                while Machine.seconds() < due { usleep(200) }
-                times[number] = Machine.nanoseconds()
+                while Machine.seconds() < due {
+                    load.serve()
+                    usleep(200)
+                }
                 try load.write(number)
             }
             try load.flush()
-        } catch { problem.withLock { $0 = error.message } }
+        } catch { failure = error.message }
+        ending.withLock { $0 = (true, failure) }
     }
 }

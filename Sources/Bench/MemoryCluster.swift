@@ -230,6 +230,7 @@ final class MemorySink: TransactionSink {
         return .committed(offsets: cluster.commit(records, inputs))
     }
     func abort(_ inputs: InputPositions) { records = [] }
+    func rest() {}
     func close() {}
 }
 

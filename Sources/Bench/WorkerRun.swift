@@ -54,17 +54,20 @@ final class WorkerRun {
     /// `number` of the worker is the partition that it reads. A snapshot is written every `snapshotEvery` ms.
     init(
         _ cluster: MemoryCluster, number: Int = 0, vault: any SnapshotVault, snapshotEvery: Int64 = 3_600_000,
-        clock: TrustedClock = TrustedClock(), probe: @escaping RecordProbe = { _ in }
+        bounds: BatchBounds = BatchBounds(), clock: TrustedClock = TrustedClock(),
+        probe: @escaping RecordProbe = { _ in }
     ) {
         let watch = Watch()
         self.watch = watch
         self.cluster = cluster
         partition = TopicPartition(topic: MemoryCluster.input, partition: Int32(number))
+        var options = WorkerOptions(
+            number: number, group: "bench", partitions: 2, topics: MemoryCluster.outputs, format: .structured,
+            source: "/rfmd/bench/bench", version: WorkerRun.version, emitFrom: .min, snapshotEvery: snapshotEvery,
+            snapshotsKept: 1, rebuilds: false)
+        options.bounds = bounds
         worker = Worker(
-            WorkerOptions(
-                number: number, group: "bench", partitions: 2, topics: MemoryCluster.outputs, format: .structured,
-                source: "/rfmd/bench/bench", version: WorkerRun.version, emitFrom: .min, snapshotEvery: snapshotEvery,
-                snapshotsKept: 1, rebuilds: false),
+            options,
             WorkerPorts(
                 source: { MemorySource(cluster, worker: number, probe: probe) }, sink: { MemorySink(cluster) },
                 reader: { MemoryReader(cluster) }, lanes: ThreadLanes(), vault: vault, housekeeper: Untidy(),

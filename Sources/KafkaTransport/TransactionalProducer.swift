@@ -1,5 +1,6 @@
 // A transactional producer: everything of a batch, or nothing.
 import CRDKafka
+import Glibc
 import Model
 import Worker
 
@@ -143,6 +144,12 @@ package final class TransactionalProducer: TransactionSink {
         let offsets = open?.offsets ?? [:]
         return .committed(offsets: offsets.sorted { $0.key < $1.key }.map(\.value))
     }
+
+    /// Brokers write a transaction's markers when its commit has been answered. Whoever begins the next one before that is refused, and librdkafka
+    /// tries again after 20 ms (docs/decisions/0018).
+    package func rest() { usleep(TransactionalProducer.markerMicroseconds) }
+
+    private static let markerMicroseconds: useconds_t = 4_000
 
     package func abort(_ inputs: InputPositions) throws(TransportFailure) {
         try begin()

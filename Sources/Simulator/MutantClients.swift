@@ -66,6 +66,7 @@ final class MutantSink: TransactionSink, @unchecked Sendable {
 
     func initialize(cancelled: () -> Bool) throws(TransportFailure) { try real.initialize(cancelled: cancelled) }
 
+    func rest() { real.rest() }
     func close() { real.close() }
 
     func produce(_ run: MessageRun) { gathered.add(run) }

@@ -132,6 +132,8 @@ final class SimulatedSink: TransactionSink, @unchecked Sendable {
         _ = try ask("abort") { cluster.end(id, epoch, .aborted) }
     }
 
+    func rest() { world.schedule.wait(world.dice.int64(0...5)) }
+
     private typealias Message = (partition: TopicPartition, entry: LogEntry, isTracked: Bool)
 
     /// Offsets of the messages; or those among which one is too large.

@@ -16,6 +16,8 @@ final class Committer: @unchecked Sendable {
 
     private struct State {
         var isBusy = false
+        /// The result is there, and a transaction that began now would be refused at first.
+        var isResting = false
         var result: CommitResult?
         var stops = false
         var hasEnded = false
@@ -38,8 +40,8 @@ final class Committer: @unchecked Sendable {
         writer = BatchWriter(sink, topics: topics, format: format)
     }
 
-    /// True if nothing is in flight and no result waits.
-    var isIdle: Bool { state.withLock { !$0.isBusy && $0.result == nil } }
+    /// True if nothing is in flight, no result waits, and the next batch may come.
+    var isIdle: Bool { state.withLock { !$0.isBusy && !$0.isResting && $0.result == nil } }
 
     func initialize() { submit(.initialize) }
 
@@ -57,10 +59,17 @@ final class Committer: @unchecked Sendable {
             // What was not begun when the owner gave up is not begun any more.
             if state.withLock({ $0.stops }) { return }
             let result = work(job)
+            var rests = false
+            if case .commit = job, case .committed = result { rests = true }
             state.withLock {
                 $0.result = result
                 $0.isBusy = false
+                $0.isResting = rests
             }
+            wake()
+            if !rests { return }
+            sink.rest()
+            state.withLock { $0.isResting = false }
             wake()
         }
     }

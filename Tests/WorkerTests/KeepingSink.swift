@@ -33,5 +33,7 @@ final class KeepingSink: TransactionSink {
 
     func abort(_ inputs: InputPositions) { kept = [] }
 
+    func rest() {}
+
     func close() {}
 }
