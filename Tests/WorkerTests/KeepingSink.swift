@@ -16,6 +16,7 @@ final class KeepingSink: TransactionSink {
     var kept: [Kept] = []
     var runBytes: [Int] = []
     var outcomes: [CommitOutcome] = []
+    var onRest: () -> Void = {}
 
     func initialize(cancelled: () -> Bool) {}
 
@@ -33,7 +34,7 @@ final class KeepingSink: TransactionSink {
 
     func abort(_ inputs: InputPositions) { kept = [] }
 
-    func rest() {}
+    func rest() { onRest() }
 
     func close() {}
 }
