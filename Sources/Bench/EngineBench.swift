@@ -57,6 +57,8 @@ struct EngineBench {
         while next < numbers.upperBound {
             let end = min(next + EngineBench.eventsPerBatch, numbers.upperBound)
             batch.fill(next..<end, of: workload)
+            // In the daemon a lane does this (MemoryToucher).
+            while next >= workload.mixedFrom, let ahead = engine.takeMemoryAhead() { ahead.touch() }
             let (began, cpuBegan) = (Machine.seconds(), Machine.cpuSeconds)
             applyBatch()
             if end == numbers.upperBound { endSlice() }

@@ -18,10 +18,9 @@ extension Engine {
             catchUpVersion(ordinal, row)
             while row.pointee.due <= instant { fireDeadline(ordinal, row) }
             if input.kind == .click && input.clickDeduplication == 0 && row.pointee.ignoresClicks
-                && !isBeforeLatestClick(input.occurredAt, ordinal, row, at: instant)
+                && countClick(input.occurredAt, ordinal, row, at: instant)
             {
                 // The most frequent event by far: there is nothing to decide, and his entries are not looked at.
-                addClick(input.occurredAt, ordinal, row, at: instant)
                 see(input.occurredAt, row)
                 // A new version or his own deadlines may have decided: he must not be filed later than he is due, nor be looked at
                 // again and again among those who are.
@@ -283,12 +282,29 @@ extension Engine {
         return .accepted
     }
 
-    /// A click that comes late may lower activity_trend: rules that ignore clicks do not mean it.
+    /// Counts a click of somebody who ignores those that come in their turn. False, and nothing is done, if this is none: it is older than
+    /// the latest one, or by so little younger that it does not surely raise the rounded activity_trend, at this instant and at any later one.
+    ///
+    /// Decayed to now the sums are s0 and s1, so the trend is raised by (s1 - s0) / (s0 (s1 + 1)), and what is rounded away is a few parts in 10^16.
     @inline(__always)
-    private func isBeforeLatestClick(
+    private func countClick(
         _ occurredAt: Int64, _ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64
     ) -> Bool {
-        row.pointee.contents.contains(.activity) && min(occurredAt, instant) < table.activity(ordinal).pointee.at
+        let happened = min(occurredAt, instant)
+        guard row.pointee.contents.contains(.activity) else {
+            row.pointee.contents.insert(.activity)
+            table.startActivity(ordinal, Activity(sum0: 1, sum1: 1, at: happened))
+            return true
+        }
+        let activity = table.activity(ordinal)
+        guard happened >= activity.pointee.at else { return false }
+        let constants = rules.constants
+        let age = Double(happened - activity.pointee.at)
+        let sum0 = activity.pointee.sum0 * Exponential.exp2(-age / constants.halfLife0)
+        let sum1 = activity.pointee.sum1 * Exponential.exp2(-age / constants.halfLife1)
+        guard sum1 - sum0 > 1e-11 * sum1 * (sum0 + 1) else { return false }
+        activity.pointee = Activity(sum0: sum0 + 1, sum1: sum1 + 1, at: happened)
+        return true
     }
 
     /// activity(h), carried on from click to click: both sums are kept as of the latest click.

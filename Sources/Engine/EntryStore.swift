@@ -1,4 +1,5 @@
 // Memory for entries: a buddy allocator over segments, so that blocks that customers outgrow are joined and used again.
+import CMemory
 
 /// Blocks of 1, 2, 4 ... 32,768 places of 16 bytes. A block is named by the number of its first place. It holds packed entries, one a
 /// place, or whole ones; behind those of a large block lies an `OrderSummary`.
@@ -70,6 +71,8 @@ struct EntryStore {
         if Int(row.pointee.entryOrder) >= EntryStore.manyOrder { return nil }
         precondition(row.pointee.entries != EntryStore.workspaceBlock, "his entries are open already")
         let kept = Kept(block: row.pointee.entries, order: Int(row.pointee.entryOrder))
+        // Where `release` will look if they outgrow it.
+        rfmd_prefetch(freeStarts.pointer(Int(kept.block >> 6)))
         let count = Int(row.pointee.entryCount)
         if row.pointee.contents.contains(.packed) {
             let packed = places.pointer(Int(kept.block))

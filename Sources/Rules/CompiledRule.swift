@@ -226,13 +226,6 @@ package struct Code: BitwiseCopyable, @unchecked Sendable {
         (features.activity0 / constants.halfLife0) / (features.activity1 / constants.halfLife1)
     }
 
-    /// How fast a decaying feature falls, per ms.
-    @inline(__always)
-    static func halvingsPerMillisecond(_ feature: UnsafePointer<Node>, _ constants: RuleConstants) -> Double {
-        if feature.pointee.feature == .activityTrend { return trendRate(constants) }
-        return 1 / (feature.pointee.index == 0 ? constants.halfLife0 : constants.halfLife1)
-    }
-
     /// Halvings of activity_trend per ms.
     static func trendRate(_ constants: RuleConstants) -> Double { 1 / constants.halfLife0 - 1 / constants.halfLife1 }
 }

@@ -76,6 +76,11 @@ package struct Exact: Sendable {
 
     /// The largest integer that is not above the value, and the smallest that is not below it.
     var floorAndCeiling: (floor: Int128, ceiling: Int128) {
+        if let short = Int64(exactly: numerator), let divisor = Int64(exactly: denominator) {
+            let (quotient, remainder) = short.quotientAndRemainder(dividingBy: divisor)
+            let floor = Int128(remainder < 0 ? quotient - 1 : quotient)
+            return (floor, remainder == 0 ? floor : floor + 1)
+        }
         let (quotient, remainder) = numerator.quotientAndRemainder(dividingBy: denominator)
         if remainder == 0 { return (quotient, quotient) }
         return remainder < 0 ? (quotient - 1, quotient) : (quotient, quotient + 1)

@@ -5,10 +5,10 @@ import Model
 package struct Outlook {
     package var holds: Bool
     /// A lower bound, later than the instant asked about, of the first instant at which the rule does not hold as it holds now;
-    /// Int64.max if it stays as it is. Exact for one comparison of a moving feature that clicks do not put off; where they do it may be
-    /// a little early. A comparison of windows answers with the next order that leaves.
+    /// Int64.max if it stays as it is. Exact for one comparison of a moving feature; a comparison of windows answers with the next
+    /// order that leaves.
     package var until: Int64
-    /// A click may change it sooner. False: whatever clicks come in the order of their times, it stays as it is until then.
+    /// A click may change it sooner. False: whatever clicks come in their turn (`Engine.countClick`), it stays as it is until then.
     package var heedsClicks: Bool
 }
 
@@ -38,6 +38,7 @@ extension Code {
             // If the other is one that clicks move, the rule is looked at again when this side changes, which is no later than the rule
             // can, and until then no click has a bearing on it.
             if one.holds == decisive && (one.until == .max || pointer(second).pointee.heedsClicks) { return one }
+            if one.holds == decisive && lasts(first, longerThan: second) { return one }
             let other = outlook(second, features, constants)
             switch (one.holds == decisive, other.holds == decisive) {
             // Two decisive sides hold out until the later of their changes.
@@ -59,6 +60,16 @@ extension Code {
                 ? wholeOutlook(node, features, constants) : comparisonOutlook(node, features, constants)
         default: preconditionFailure("a value is no condition")
         }
+    }
+
+    /// True if it is plain without looking: one comparison changes only when an order leaves its windows, and the other then changes too, or
+    /// may before.
+    @inline(__always)
+    private func lasts(_ number: Int, longerThan other: Int) -> Bool {
+        let node = pointer(number)
+        let (windows, others) = (node.pointee.windows, pointer(other).pointee.windows)
+        return node.pointee.kind == .compareExact && pointer(other).pointee.kind == .compareExact
+            && node.pointee.mover < 0 && windows != 0 && windows & ~others == 0
     }
 
     private func wholeOutlook(
@@ -84,35 +95,26 @@ extension Code {
     private func comparisonOutlook(
         _ node: UnsafePointer<Node>, _ features: Features, _ constants: RuleConstants
     ) -> Outlook {
-        var outlook = Outlook(
-            holds: comparisonHolds(node, features, constants), until: .max, heedsClicks: node.pointee.heedsClicks)
-        if node.pointee.mover >= 0 {
-            outlook.until = crossing(node, features, constants)
-            putOffByClicks(&outlook, node, features, constants)
-        }
-        if node.pointee.windows != 0 {
-            outlook.until = min(outlook.until, nextWindowChange(node.pointee.windows, features, constants))
-        }
-        return outlook
+        var at = node.pointee.windows == 0 ? Int64.max : nextWindowChange(node.pointee.windows, features, constants)
+        if node.pointee.mover >= 0 { at = min(at, crossing(node, features, constants)) }
+        let holds = comparisonHolds(node, features, constants)
+        return Outlook(
+            holds: holds, until: at, heedsClicks: areClicksToBeHeeded(node, holds, features, constants))
     }
 
-    /// Clicks in the order of their times raise a decaying feature, now and for all time to come: `activity` by what they count, and
-    /// `activity_trend` because it is the mean of what each click gives, and none gives more than the latest. So where such a feature itself
-    /// is above what it is compared with, a click only puts off when it comes down, and need not be heeded.
-    ///
-    /// That is so of real numbers. Of rounded ones it is so with a margin: `until` is when the feature is still above by a millionth, which
-    /// the rounding of a billion clicks does not use up. From there on clicks are heeded.
-    private func putOffByClicks(
-        _ outlook: inout Outlook, _ comparison: UnsafePointer<Node>, _ features: Features, _ constants: RuleConstants
-    ) {
-        let left = pointer(Int(comparison.pointee.left))
-        guard comparison.pointee.kind == .compareInexact, left.pointee.kind == .feature, outlook.until != .max,
-            !comparison.pointee.comparison.putsLeftBelow(if: outlook.holds),
-            inexact(Int(comparison.pointee.right), features, constants, at: features.instant) > 0
-        else { return }
-        let margin = 1e-6 / Code.halvingsPerMillisecond(left, constants)
-        let early = outlook.until - Int64(margin) - 1
-        if early > features.instant { (outlook.until, outlook.heedsClicks) = (early, false) }
+    /// A click that comes in its turn raises a decaying feature, now and for all time to come: `activity` by what it counts, and
+    /// `activity_trend` because that is the mean of what all clicks give, and none gives more than the latest. So as long as such a feature
+    /// itself is above what it is compared with, a click only puts off when it comes down, and need not be heeded.
+    @inline(__always)
+    private func areClicksToBeHeeded(
+        _ comparison: UnsafePointer<Node>, _ holds: Bool, _ features: Features, _ constants: RuleConstants
+    ) -> Bool {
+        let isPutOff =
+            comparison.pointee.kind == .compareInexact && features.activity0 >= 0
+            && pointer(Int(comparison.pointee.left)).pointee.kind == .feature
+            && !comparison.pointee.comparison.putsLeftBelow(if: holds)
+            && inexact(Int(comparison.pointee.right), features, constants, at: features.instant) > 0
+        return comparison.pointee.heedsClicks && !isPutOff
     }
 
     /// When the next order leaves one of the windows.
@@ -239,14 +241,16 @@ extension Code {
             }
             at = pointer(Int(inLeft ? at.pointee.left : at.pointee.right))
         }
-        let value =
-            switch (at.pointee.feature, at.pointee.index) {
-            case (.activity, 0): features.activity0
-            case (.activity, _): features.activity1
-            default: Code.trendAtReference(features, constants)
-            }
-        let rate = Code.halvingsPerMillisecond(at, constants)
-        let estimate = target > 0 && value > 0 ? Exponential.log2(value / target) / rate : 0
+        let value: Double
+        let halvingsPerMillisecond: Double
+        if at.pointee.feature == .activity {
+            value = at.pointee.index == 0 ? features.activity0 : features.activity1
+            halvingsPerMillisecond = 1 / (at.pointee.index == 0 ? constants.halfLife0 : constants.halfLife1)
+        } else {
+            value = Code.trendAtReference(features, constants)
+            halvingsPerMillisecond = Code.trendRate(constants)
+        }
+        let estimate = target > 0 && value > 0 ? Exponential.log2(value / target) / halvingsPerMillisecond : 0
         return flip(of: comparison, near: estimate, features, constants)
     }
 

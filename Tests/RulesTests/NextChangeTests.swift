@@ -143,15 +143,6 @@ import Testing
             let compiled = try CompiledRule(rule, scope: &scope)
             var outlook = Outlook(holds: false, until: .max, heedsClicks: false)
             customer.withFeatures(at: now, scope: scope) { outlook = compiled.outlook($0, $1) }
-            // What clicks put off is looked at once more a little earlier, but no second time.
-            if !outlook.heedsClicks {
-                customer.withFeatures(at: outlook.until, scope: scope) { features, constants in
-                    if compiled.holds(features, constants) == outlook.holds {
-                        outlook = compiled.outlook(features, constants)
-                        #expect(outlook.heedsClicks, "\(rule)")
-                    }
-                }
-            }
             let change = outlook.until
             try #require(change != .max, "\(rule)")
             for (instant, expected) in [(change - 1, outlook.holds), (change, !outlook.holds)] {
