@@ -73,7 +73,16 @@ struct LatencyBench {
                 throw BenchFailure(message: "\(seen) of \(count) records came out of \(output)")
             }
         }
-        return Latencies((warmUp..<count).map { readAt[$0] - Double(appended.time($0)) })
+        if let failure = sending.failure { throw BenchFailure(message: failure) }
+        let milliseconds = (warmUp..<count).map { readAt[$0] - Double(appended.time($0)) }
+        guard (warmUp..<count).allSatisfy({ appended.time($0) > 0 && readAt[$0] > 0 }),
+            milliseconds.allSatisfy({ $0 >= 0 })
+        else {
+            throw BenchFailure(
+                message:
+                    "not all records of \(topic) have a time, or one came before it: is the broker on this machine?")
+        }
+        return Latencies(milliseconds)
     }
 
     /// Of the record that led to it: `"event_id":"e000000000000017"`, in a record and in an event.

@@ -23,7 +23,7 @@ struct CustomerRow: BitwiseCopyable {
     var version: UInt8
     var contents: Contents
     private var packedLastEvent: PackedInstant
-    /// No click can change a decision about him before `due`.
+    /// No click in its turn (`Engine.countClick`) can change a decision about him before `due`.
     var ignoresClicks: Bool
     /// From which packed entries count their times (PackedEntry); valid if they are packed.
     var entryEpoch: UInt8

@@ -282,20 +282,21 @@ extension Engine {
         return .accepted
     }
 
-    /// Counts a click of somebody who ignores those that come in their turn. False, and nothing is done, if this is none: it is older than
-    /// the latest one, or by so little younger that it does not surely raise the rounded activity_trend, at this instant and at any later one.
+    /// Counts a click of somebody who ignores those that come in their turn. False, and nothing is done, if this is none: a rule reads
+    /// activity_trend, and it is older than the latest one, or by so little younger that it does not surely raise the rounded trend, at this
+    /// instant and at any later one.
     ///
-    /// Decayed to now the sums are s0 and s1, so the trend is raised by (s1 - s0) / (s0 (s1 + 1)), and what is rounded away is a few parts in 10^16.
+    /// Decayed to now the sums are s0 and s1, so the trend is raised by (s1 - s0) / (s0 (s1 + 1)); what is rounded away is less than one part in
+    /// 10^12 (docs/decisions/0020).
     @inline(__always)
     private func countClick(
         _ occurredAt: Int64, _ ordinal: Int, _ row: UnsafeMutablePointer<CustomerRow>, at instant: Int64
     ) -> Bool {
-        let happened = min(occurredAt, instant)
-        guard row.pointee.contents.contains(.activity) else {
-            row.pointee.contents.insert(.activity)
-            table.startActivity(ordinal, Activity(sum0: 1, sum1: 1, at: happened))
+        guard row.pointee.contents.contains(.activity), rules.readsTrend else {
+            addClick(occurredAt, ordinal, row, at: instant)
             return true
         }
+        let happened = min(occurredAt, instant)
         let activity = table.activity(ordinal)
         guard happened >= activity.pointee.at else { return false }
         let constants = rules.constants

@@ -72,7 +72,7 @@ package enum Limits {
     package static let recordsPerBatch = 400_000
     /// Bytes of effects in one batch; letters count too. Nothing more is applied to a batch that has reached one of these bounds.
     package static let effectBytesPerBatch = 4 << 20
-    /// Time from a batch's first slice until nothing more is applied to it, in ms; the committer seals it whenever it is free.
+    /// Time from a batch's first slice until nothing more is applied to it, in ms.
     package static let batchMilliseconds: Int64 = 1_000
     /// A worker that applies as many records in a round, over all its shards, is behind: at half its speed a round has a few hundred.
     package static let recordsOfFullRound = 4_000

@@ -116,7 +116,7 @@ package enum OptionTable {
                 Without an operand everything that can be measured. engine: decoded events into the engine, one core, and the bytes of
                 a customer. decode: native records of 200 bytes into events. workers: one whole worker and two, with no broker. snapshot,
                 restore: the longest stop, the memory and the time, under load. deadlines: one for every customer at one instant.
-                end-to-end: the whole daemon beside a raw reader. latency: from a record to its event, beside a plain transactional copy;
+                end-to-end: the whole daemon beside a raw reader. latency: from a record to its event, beside a plain copy (broker on this machine);
                 both with the broker of --bootstrap, or one that is started from KAFKA_HOME.
                 Each figure stands beside its ratio to a limit or a peer that was measured in the same run.
                 """,

@@ -42,6 +42,8 @@ package final class CompiledRule: @unchecked Sendable {
     /// Bit n is set if the rule reads window n.
     package var windows: UInt32 { nodes.reduce(0) { $0 | $1.windows } }
 
+    func reads(_ feature: Feature) -> Bool { nodes.contains { $0.kind == .feature && $0.feature == feature } }
+
     package func holds(_ features: Features, _ constants: RuleConstants) -> Bool {
         code.holds(code.root, features, constants)
     }

@@ -94,6 +94,8 @@ package final class Ruleset: Sendable {
     private let shared: SharedConstants
     package let constants: RuleConstants
     package let currencyExponent: Int
+    /// A rule reads activity_trend: of what clicks move the only feature that a click may lower.
+    package let readsTrend: Bool
     /// Days; never below Limits.leastLongestWindow.
     package let longestWindow: Int
     package let texts: [String]
@@ -116,6 +118,7 @@ package final class Ruleset: Sendable {
         shared = SharedConstants(zone: zone, windows: scope.windows, halfLives: halfLives)
         constants = shared.constants
         self.currencyExponent = currencyExponent
+        readsTrend = (ladders.flatMap(\.compiled) + warnings.map(\.compiled)).contains { $0.reads(.activityTrend) }
         longestWindow = max(Limits.leastLongestWindow, scope.windows.max() ?? 0)
         texts = scope.texts
     }

@@ -29,7 +29,7 @@ final class Committer: @unchecked Sendable {
     private let writer: BatchWriter
     private let wake: @Sendable () -> Void
 
-    /// `wake` is called from the lane when a result is there.
+    /// `wake` is called from the lane when a result is there, and when the next batch may come.
     init(
         sink: any TransactionSink, lane: any Lane, topics: OutputTopics, format: EventEncoder.Format,
         wake: @escaping @Sendable () -> Void

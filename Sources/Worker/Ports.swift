@@ -231,7 +231,8 @@ package protocol TransactionSink: AnyObject {
     /// Sends what was produced and the positions, and aborts the transaction once all of it has arrived. What an earlier transaction of
     /// this name was left without an end in the same partitions ends with it, aborted too.
     func abort(_ inputs: InputPositions) throws(TransportFailure)
-    /// Called behind a commit: returns when brokers will take the next transaction without refusing it at first.
+    /// Called behind a commit: returns when brokers are likely to take the next transaction without refusing it at first. It may return at
+    /// once.
     func rest()
     /// Destroys the producer without waiting for what is in flight. Idempotent.
     func close()

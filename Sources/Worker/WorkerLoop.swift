@@ -1,7 +1,7 @@
 // One life of a worker: from new clients to the failure or the stop that ends it. Everything here runs on the worker's thread.
 //
 // Every round of the loop (`goRound`): serve the group; take the committer's result; of each shard read what has arrived and apply at most
-// one slice; hand the pending batch to the committer if it is free; let snapshots go on. When shards are taken away and when the worker
+// one slice; hand the pending batch to the committer if it is free and the worker is not behind; let snapshots go on. When shards are taken away and when the worker
 // stops, `settle` and `finish` do the same steps until everything in hand is committed.
 import Codec
 import Engine
@@ -157,7 +157,7 @@ final class WorkerLoop {
         return didRead
     }
 
-    /// The bounds of a batch. They matter while the one before commits: otherwise a batch is sealed after every round.
+    /// The bounds of a batch. They matter while the one before commits, or the worker is behind: otherwise a batch is sealed after every round.
     private func hasRoom(_ shard: Shard) -> Bool {
         if shard.pending.slices.count >= options.bounds.slices { return false }
         if let batchStartedAt, ports.clock.elapsed() - batchStartedAt >= options.bounds.milliseconds { return false }
