@@ -257,11 +257,24 @@ struct ShardRecovery {
                 }
             }
         }
+        try checkSettled(shard, book)
         try checkRetained(added, of: shard.index, after: shard.sealed.batch, to: last)
         for topic in options.version.mappings.map(\.topic)
         where last.positions[topic] == nil && shard.starts[topic] == nil {
             shard.starts[topic] = try range(of: TopicPartition(topic: topic, partition: shard.index)).first
         }
+    }
+
+    /// What another engine left undone comes before any new version, and would be done by this one in the name of the other's.
+    private func checkSettled(_ shard: Shard, _ book: VersionBook) throws(Obstacle) {
+        guard let other = book[shard.versionDigest]?.version.engineNumber, other != Engine.number,
+            !shard.engine.isSettled
+        else { return }
+        throw .failure(
+            .refused(
+                "shard \(shard.index): an rfmd with engine \(other) was stopped while deadlines were due, and this one has engine \(Engine.number): "
+                    + "start that one once more, let it work them off, and stop it in order, so that it leaves a snapshot"
+            ))
     }
 
     /// nil if the file turns out to be of no use.

@@ -1,6 +1,7 @@
 // Recovery from snapshots that are no use: each is told, and none is passed over in silence.
 import Codec
 import Engine
+import Glibc
 import Model
 import Rules
 import Synchronization
@@ -33,6 +34,56 @@ import Testing
             _ = try recovery.recover(0, committed: [:], history: history, versions: [:], kept: nil, book: &book)
         }
         #expect(observer.events == [.snapshotUnusable(shard: 0, reason: "batch 1: there is no state in it")])
+    }
+
+    /// An rfmd before this one was stopped in a flood of deadlines: what it left undone is its own to do.
+    @Test func whatAnotherEngineLeftUndoneIsRefused() throws {
+        for isSettled in [true, false] {
+            let folder = try TestFolder()
+            let vault = try FileSnapshotVault(folder: folder.path, instance: "one")
+            let (old, new) = (RecoveryTests.version(["t"], engine: Engine.number - 1), RecoveryTests.version(["t"]))
+            var book = VersionBook(source: "/rfmd/test")
+            for version in [old, new] { _ = try book.add(version, bytes: version.encoded) }
+            let genesis = Genesis(id: Digest(high: 1, low: 2), group: "rfmd", at: 0, emitFrom: .min, starts: ["t": 0])
+            let engine = Engine(rules: try old.ruleset(), key: genesis.id.low)
+            RecoveryTests.letAllBeDue(engine)
+            while isSettled && !engine.isSettled { engine.finishSlice(advancingTo: nil) }
+            try #require(engine.isSettled == isSettled)
+            var record = JournalRecord(
+                genesis: genesis, shard: 0, batch: 1, slices: [], positions: ["t": 5], version: old.digest,
+                clock: engine.clock, effects: .zero)
+            let bytes = record.seal(after: .zero)
+            let shard = Shard(
+                index: 0, genesis: genesis, applier: RecordApplier(engine: engine, version: old), bounds: BatchBounds(),
+                versionDigest: old.digest, versionBefore: nil, positions: ["t": 5],
+                sealed: JournalPlace(batch: 1, chain: record.chain, record: bytes))
+            let progress = try SnapshotProgress(shard, group: "rfmd", vault: vault, clock: TrustedClock())
+            while case .writing = progress.step(engine, isCommitted: true) { usleep(1_000) }
+            let log = FixedLog([bytes])
+            let history = try JournalHistory.read(TopicPartition(topic: "journal", partition: 0), of: "rfmd", log) {}
+            let recovery = RecoveryTests.recovery(new, vault, log, Notes())
+            var text: String?
+            do throws(WorkerFailure) {
+                _ = try recovery.recover(0, committed: [:], history: history, versions: [:], kept: nil, book: &book)
+            } catch { if case .refused(let refusal) = error { text = refusal } else { text = "\(error)" } }
+            #expect((text == nil) == isSettled, "\(text ?? "recovered")")
+            if let text { #expect(text.contains("was stopped while deadlines were due"), "\(text)") }
+        }
+    }
+
+    /// More customers than one slice fires deadlines, and a clock that is behind the first of each.
+    private static func letAllBeDue(_ engine: Engine) {
+        let day: Int64 = 86_400_000
+        for number in 0..<Limits.deadlinesPerSlice + 100 {
+            var id = UInt64(number)
+            withUnsafeBytes(of: &id) { id in
+                let outcome = engine.apply(
+                    EngineInput(kind: .purchase, customer: id, event: id, order: id, occurredAt: day, amount: 100),
+                    at: day)
+                #expect(outcome == .accepted)
+            }
+        }
+        engine.finishSlice(advancingTo: 40 * day)
     }
 
     /// A version added an input, and what was read of it since is gone: with no snapshot after that the state cannot be made again.
@@ -114,9 +165,9 @@ import Testing
         }
     }
 
-    private static func version(_ topics: [String]) -> Version {
+    private static func version(_ topics: [String], engine: UInt32 = Engine.number) -> Version {
         Version(
-            engineNumber: Engine.number, ladders: Presets.fourTierLadders, warnings: Presets.fourTierWarnings,
+            engineNumber: engine, ladders: Presets.fourTierLadders, warnings: Presets.fourTierWarnings,
             halfLives: [7 * 86_400_000, 28 * 86_400_000], zone: .utc, clockMode: .event, maxFuture: 600_000,
             money: MoneyRules(currency: "EUR", exponent: 2), mappings: topics.map { .native(topic: $0) })
     }
