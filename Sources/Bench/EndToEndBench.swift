@@ -33,7 +33,7 @@ struct EndToEndBench {
         let raw = try RawReader.read(events, of: topic, partitions: BenchDaemon.partitions, broker.bootstrap)
         let daemon = try work(topic, as: topic)
         guard daemon.first < events else {
-            throw BenchFailure(message: "\(events) events are one commit: too few to measure a rate")
+            throw BenchFailure(message: "\(events) events are one commit: too few to measure a rate (--events)")
         }
         let rate = Double(events - daemon.first) / daemon.seconds
         let count = Double(events)

@@ -34,6 +34,8 @@ final class WorkerLoop {
     private var batchStartedAt: Int64?
     /// In this round, to batches that are to be committed.
     private var recordsApplied = 0
+    /// The first batch of a life is handed over at once, so that it shows early whether all is well.
+    private var hasSealed = false
     private let memory: MemoryToucher
     var telling = WorkerTelling()
 
@@ -136,7 +138,9 @@ final class WorkerLoop {
     /// While rounds are full, more waits than can be worked off at once, and a transaction costs the broker and librdkafka as much whether it
     /// is large or small: so it is made larger, within bounds.
     private var letsBatchGrow: Bool {
-        guard recordsApplied >= options.bounds.recordsOfFullRound, let batchStartedAt else { return false }
+        guard hasSealed, recordsApplied >= options.bounds.recordsOfFullRound, let batchStartedAt else {
+            return false
+        }
         return ports.clock.elapsed() - batchStartedAt < options.bounds.growMilliseconds
     }
 
@@ -241,7 +245,7 @@ final class WorkerLoop {
         let ready = shards.filter { !$0.shard.isReplaying && !$0.shard.pending.isEmpty }
         guard !ready.isEmpty, let membership, committer.isIdle else { return }
         commit(ready, membership) { $0.shard.seal() }
-        batchStartedAt = nil
+        (hasSealed, batchStartedAt) = (true, nil)
         for active in ready where active.isSnapshotDue { beginSnapshot(active) }
     }
 
