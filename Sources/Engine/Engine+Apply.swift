@@ -299,13 +299,20 @@ extension Engine {
         let happened = min(occurredAt, instant)
         let activity = table.activity(ordinal)
         guard happened >= activity.pointee.at else { return false }
-        let constants = rules.constants
-        let age = Double(happened - activity.pointee.at)
-        let sum0 = activity.pointee.sum0 * Exponential.exp2(-age / constants.halfLife0)
-        let sum1 = activity.pointee.sum1 * Exponential.exp2(-age / constants.halfLife1)
-        guard sum1 - sum0 > 1e-11 * sum1 * (sum0 + 1) else { return false }
-        activity.pointee = Activity(sum0: sum0 + 1, sum1: sum1 + 1, at: happened)
+        let before = decayed(activity.pointee, to: happened)
+        guard before.sum1 - before.sum0 > 1e-11 * before.sum1 * (before.sum0 + 1) else { return false }
+        activity.pointee = Activity(sum0: before.sum0 + 1, sum1: before.sum1 + 1, at: happened)
         return true
+    }
+
+    /// As of `instant`, which is not before the latest click.
+    @inline(__always)
+    private func decayed(_ activity: Activity, to instant: Int64) -> Activity {
+        let constants = rules.constants
+        let age = Double(instant - activity.at)
+        return Activity(
+            sum0: activity.sum0 * Exponential.exp2(-age / constants.halfLife0),
+            sum1: activity.sum1 * Exponential.exp2(-age / constants.halfLife1), at: instant)
     }
 
     /// activity(h), carried on from click to click: both sums are kept as of the latest click.
@@ -320,10 +327,8 @@ extension Engine {
             row.pointee.contents.insert(.activity)
             table.startActivity(ordinal, Activity(sum0: 1, sum1: 1, at: happened))
         } else if happened >= activity.pointee.at {
-            let age = Double(happened - activity.pointee.at)
-            activity.pointee.sum0 = activity.pointee.sum0 * Exponential.exp2(-age / constants.halfLife0) + 1
-            activity.pointee.sum1 = activity.pointee.sum1 * Exponential.exp2(-age / constants.halfLife1) + 1
-            activity.pointee.at = happened
+            let before = decayed(activity.pointee, to: happened)
+            activity.pointee = Activity(sum0: before.sum0 + 1, sum1: before.sum1 + 1, at: happened)
         } else {
             let age = Double(activity.pointee.at - happened)
             activity.pointee.sum0 += Exponential.exp2(-age / constants.halfLife0)

@@ -1,8 +1,8 @@
 // One life of a worker: from new clients to the failure or the stop that ends it. Everything here runs on the worker's thread.
 //
 // Every round of the loop (`goRound`): serve the group; take the committer's result; of each shard read what has arrived and apply at most
-// one slice; hand the pending batch to the committer if it is free and the worker is not behind; let snapshots go on. When shards are taken away and when the worker
-// stops, `settle` and `finish` do the same steps until everything in hand is committed.
+// one slice; hand the pending batch to the committer if it is free and the worker is not behind; let snapshots go on. When shards are
+// taken away and when the worker stops, `settle` and `finish` do the same steps until everything in hand is committed.
 import Codec
 import Engine
 import Model
