@@ -92,7 +92,7 @@ let package = Package(
         .executableTarget(
             name: "rfmd-fuzz", dependencies: ["CFuzzer", "Fuzzing"], path: "Tests/rfmd-fuzz", swiftSettings: strict),
         tests("FuzzingTests", ["Fuzzing", "TestSupport"]),
-        tests("ModelTests", ["Model"]),
+        tests("ModelTests", ["Model", "TestSupport"]),
         tests(
             "SnapshotStoreTests",
             ["SnapshotStore", "CZstd", "Model", "Rules", "Engine", "Codec", "Worker", "PortContract", "TestSupport"]),

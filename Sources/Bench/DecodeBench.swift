@@ -19,10 +19,15 @@ enum DecodeBench {
         let cpuBegan = Machine.cpuSeconds
         let began = Machine.seconds()
         var amounts: Int64 = 0
-        for number in 0..<count {
-            let record = UnsafeRawBufferPointer(
+        func record(_ number: Int) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(
                 start: bytes + number % recordsInMemory * Workload.recordBytes, count: Workload.recordBytes)
-            guard case .event(let event) = decoder.decode(record) else {
+        }
+        var read = 0
+        for number in 0..<count {
+            // As a worker does it.
+            if number == read { read += decoder.readAhead(count - number) { record(number + $0) } }
+            guard case .event(let event) = decoder.decode(record(number)) else {
                 preconditionFailure("the bench's own records are usable")
             }
             amounts += event.amount ?? 0

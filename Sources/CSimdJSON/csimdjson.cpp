@@ -1,52 +1,53 @@
-// Walks a record once with simdjson's on-demand parser: what the plan names is kept, everything else is only checked.
+// Walks records once over the structure that simdjson's first stage finds: what the plan names is kept, everything else is only checked.
 #include "csimdjson.h"
 
 #include <simdjson.h>
 
-#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
-using namespace simdjson;
-
 namespace {
 
-// A key of the plan as most records write it: without escapes, and with the quote that ends it.
-class PlainKey {
- public:
-  explicit PlainKey(const std::string &key) : text(key + '"') {
-    for (unsigned char byte : key) is_plain = is_plain && byte >= 0x20 && byte != '"' && byte != '\\';
-    size_t count = std::min(text.size(), sizeof(first));
-    std::memcpy(&first, text.data(), count);
-    std::memset(&mask, 0xFF, count);
-  }
+// What simdjson's own parsers are made of. Its header calls it internal; the library is Debian's, which does not change it (decision 0022).
+using Parser = simdjson::internal::dom_parser_implementation;
 
-  // True if the key whose text begins at `raw` is this one. `raw` has at least eight bytes, for records are padded, and no byte behind
-  // the first that differs is read.
-  bool stands_at(const char *raw) const {
-    uint64_t word;
-    std::memcpy(&word, raw, sizeof(word));
-    if (!is_plain || (word & mask) != first) return false;
-    for (size_t at = sizeof(word); at < text.size(); at++) {
-      if (raw[at] != text[at]) return false;
-    }
-    return true;
-  }
+// There is no way on without memory, and no record is to blame.
+void check(simdjson::error_code error) {
+  if (error) std::abort();
+}
 
- private:
-  std::string text;
-  bool is_plain = true;
-  // The first eight bytes of `text`, or all.
+// The two ends of a key: one of up to 16 bytes is told from all others by them.
+struct Ends {
+  uint64_t length;
   uint64_t first = 0;
-  uint64_t mask = 0;
+  uint64_t last = 0;
+
+  explicit Ends(std::string_view key) : length(key.size()) {
+    const char *bytes = key.data();
+    if (length >= 8) {
+      std::memcpy(&first, bytes, 8);
+      std::memcpy(&last, bytes + length - 8, 8);
+    } else if (length >= 4) {
+      std::memcpy(&first, bytes, 4);
+      std::memcpy(&last, bytes + length - 4, 4);
+    } else if (length > 0) {
+      first = static_cast<unsigned char>(bytes[0]);
+      std::memcpy(&last, bytes + (length - 1) / 2, 1);
+      last |= static_cast<uint64_t>(static_cast<unsigned char>(bytes[length - 1])) << 8;
+    }
+  }
+
+  bool operator==(const Ends &other) const { return length == other.length && first == other.first && last == other.last; }
 };
 
+// What a plan names in an object or an array, and under it.
 struct Node {
   struct Child {
+    Ends ends;
     std::string key;
-    PlainKey plain;
     std::unique_ptr<Node> node;
   };
 
@@ -54,16 +55,9 @@ struct Node {
   std::vector<Child> children;
 
   const Node *find(std::string_view key) const {
+    Ends ends(key);
     for (const auto &child : children) {
-      if (child.key == key) return child.node.get();
-    }
-    return nullptr;
-  }
-
-  // Of a key as it is written; nullptr if it is none of the plan's, or has escapes.
-  const Node *find_plain(const char *raw) const {
-    for (const auto &child : children) {
-      if (child.plain.stands_at(raw)) return child.node.get();
+      if (child.ends == ends && (ends.length <= 16 || child.key == key)) return child.node.get();
     }
     return nullptr;
   }
@@ -72,13 +66,13 @@ struct Node {
     for (auto &child : children) {
       if (child.key == key) return child.node.get();
     }
-    children.push_back(Child{key, PlainKey(key), std::make_unique<Node>()});
+    children.push_back(Child{Ends(key), key, std::make_unique<Node>()});
     return children.back().node.get();
   }
 };
 
-// JSON's grammar of numbers; what remains of `token` may only be white space.
-size_t number_length(std::string_view token) {
+// JSON's grammar of numbers.
+bool is_number(std::string_view token) {
   size_t at = 0;
   auto digits = [&] {
     size_t start = at;
@@ -88,112 +82,153 @@ size_t number_length(std::string_view token) {
   if (at < token.size() && token[at] == '-') at++;
   size_t first = at;
   size_t whole = digits();
-  if (whole == 0 || (whole > 1 && token[first] == '0')) return 0;
+  if (whole == 0 || (whole > 1 && token[first] == '0')) return false;
   if (at < token.size() && token[at] == '.') {
     at++;
-    if (digits() == 0) return 0;
+    if (digits() == 0) return false;
   }
   if (at < token.size() && (token[at] == 'e' || token[at] == 'E')) {
     at++;
     if (at < token.size() && (token[at] == '+' || token[at] == '-')) at++;
-    if (digits() == 0) return 0;
+    if (digits() == 0) return false;
   }
-  // A zero byte is none of them: strchr would find the end of its text.
-  return token.find_first_not_of(" \t\r\n", at) == std::string_view::npos ? at : 0;
+  return at == token.size();
 }
 
-struct Walk {
+bool is_space(char byte) { return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r'; }
+
+// One walk through a record, along what simdjson's first stage found: it has checked that the record is UTF-8 and that its texts end and hold
+// no control characters, and tells where tokens begin: brackets, colons, commas, the quotes that open texts, and all else that is not white space.
+class Walk {
+ public:
+  // `next` are tokens of `json`, of which those before the byte `end` are the record's. `text` is where texts go whose escapes are to be
+  // undone; nullptr if there are none.
+  Walk(const Parser &parser, const char *json, const uint32_t *next, size_t end, uint8_t *text, csj_value *values, uint32_t depth_limit)
+      : parser(parser), json(json), next(next), end(end), text(text), values(values), depth_limit(depth_limit) {}
+
+  // False if the record is no JSON object, or too deep.
+  bool record(const Node *root) { return take('{') && object(root, 1) && *next >= end; }
+
+  // Where the walk ended, at most behind the record's last token.
+  const uint32_t *place() const { return next; }
+
+ private:
+  const Parser &parser;
+  const char *json;
+  // Where the next token begins: behind the last one of all, the length of all records.
+  const uint32_t *next;
+  size_t end;
+  uint8_t *text;
   csj_value *values;
   uint32_t depth_limit;
 
-  void keep(const Node *node, csj_type type, const char *bytes, size_t length) const {
+  // The first byte of the next token; 0, which is none, behind the last.
+  char peek() const { return *next < end ? json[*next] : 0; }
+
+  bool take(char byte) {
+    if (peek() != byte) return false;
+    next++;
+    return true;
+  }
+
+  void keep(const Node *node, csj_type type, std::string_view bytes) const {
     if (node == nullptr || node->slot < 0) return;
-    values[node->slot] = csj_value{bytes, static_cast<uint32_t>(length), static_cast<uint32_t>(type)};
+    values[node->slot] = csj_value{bytes.data(), static_cast<uint32_t>(bytes.size()), static_cast<uint32_t>(type)};
   }
 
   // A value that stands again in the same object takes everything of the earlier one away.
   void forget(const Node *node) const {
-    keep(node, CSJ_ABSENT, nullptr, 0);
+    keep(node, CSJ_ABSENT, {});
     for (const auto &child : node->children) forget(child.node.get());
   }
 
-  csj_result object(ondemand::object object, const Node *node, uint32_t depth) const {
-    for (auto field : object) {
-      ondemand::raw_json_string raw;
-      if (field.key().get(raw)) return CSJ_NOT_JSON;
-      const Node *child = node == nullptr ? nullptr : node->find_plain(raw.raw());
-      if (child == nullptr) {
-        std::string_view key;
-        if (field.unescaped_key().get(key)) return CSJ_NOT_JSON;
-        if (node != nullptr) child = node->find(key);
-      }
-      ondemand::value value;
-      if (field.value().get(value)) return CSJ_NOT_JSON;
-      if (child != nullptr && !child->children.empty()) forget(child);
-      csj_result result = any(value, child, depth + 1);
-      if (result != CSJ_OK) return result;
-    }
-    return CSJ_OK;
+  // Takes a number or a word, up to the white space before the next token.
+  std::string_view scalar() {
+    const char *first = json + next[0];
+    const char *last = json + next[1];
+    next++;
+    while (is_space(last[-1])) last--;
+    return {first, static_cast<size_t>(last - first)};
   }
 
-  csj_result array(ondemand::array array, const Node *node, uint32_t depth) const {
-    size_t index = 0;
-    for (auto element : array) {
-      ondemand::value value;
-      if (element.get(value)) return CSJ_NOT_JSON;
-      const Node *child = node == nullptr || node->children.empty() ? nullptr : node->find(std::to_string(index));
-      csj_result result = any(value, child, depth + 1);
-      if (result != CSJ_OK) return result;
-      index++;
+  // Takes a text.
+  __attribute__((always_inline)) bool string(std::string_view &value) {
+    if (peek() != '"') return false;
+    const char *first = json + next[0] + 1;
+    if (text == nullptr) {
+      // Only white space lies between the quote that ends it and the next token.
+      const char *last = json + next[1] - 1;
+      while (*last != '"') last--;
+      value = {first, static_cast<size_t>(last - first)};
+    } else {
+      uint8_t *stop = parser.parse_string(reinterpret_cast<const uint8_t *>(first), text);
+      if (stop == nullptr) return false;
+      value = {reinterpret_cast<const char *>(text), static_cast<size_t>(stop - text)};
+      text = stop;
     }
-    return CSJ_OK;
+    next++;
+    return true;
+  }
+
+  bool object(const Node *node, uint32_t depth) {
+    if (take('}')) return true;
+    do {
+      std::string_view key;
+      if (!string(key) || !take(':')) return false;
+      const Node *child = node == nullptr ? nullptr : node->find(key);
+      if (child != nullptr && !child->children.empty()) forget(child);
+      if (!any(child, depth + 1)) return false;
+    } while (take(','));
+    return take('}');
+  }
+
+  bool array(const Node *node, uint32_t depth) {
+    if (take(']')) return true;
+    size_t index = 0;
+    do {
+      const Node *child = node == nullptr || node->children.empty() ? nullptr : node->find(std::to_string(index));
+      if (!any(child, depth + 1)) return false;
+      index++;
+    } while (take(','));
+    return take(']');
   }
 
   // Inlined: it is called for every value, and goes on by itself only for objects and arrays.
-  __attribute__((always_inline)) csj_result any(ondemand::value value, const Node *node, uint32_t depth) const {
-    if (depth > depth_limit) return CSJ_TOO_DEEP;
-    ondemand::json_type type;
-    if (value.type().get(type)) return CSJ_NOT_JSON;
-    switch (type) {
-      case ondemand::json_type::object: {
-        ondemand::object inner;
-        if (value.get_object().get(inner)) return CSJ_NOT_JSON;
-        keep(node, CSJ_CONTAINER, nullptr, 0);
-        return object(inner, node, depth);
-      }
-      case ondemand::json_type::array: {
-        ondemand::array inner;
-        if (value.get_array().get(inner)) return CSJ_NOT_JSON;
-        keep(node, CSJ_CONTAINER, nullptr, 0);
-        return array(inner, node, depth);
-      }
-      case ondemand::json_type::string: {
-        std::string_view text;
-        if (value.get_string().get(text)) return CSJ_NOT_JSON;
-        keep(node, CSJ_STRING, text.data(), text.size());
-        return CSJ_OK;
-      }
-      case ondemand::json_type::number: {
-        std::string_view token = value.raw_json_token();
-        size_t length = number_length(token);
-        if (length == 0) return CSJ_NOT_JSON;
-        keep(node, CSJ_NUMBER, token.data(), length);
-        return CSJ_OK;
-      }
-      case ondemand::json_type::boolean: {
-        bool flag;
-        if (value.get_bool().get(flag)) return CSJ_NOT_JSON;
-        keep(node, CSJ_BOOLEAN, flag ? "true" : "false", flag ? 4 : 5);
-        return CSJ_OK;
-      }
-      case ondemand::json_type::null: {
-        bool is_null = false;
-        if (value.is_null().get(is_null) || !is_null) return CSJ_NOT_JSON;
-        keep(node, CSJ_NULL, nullptr, 0);
-        return CSJ_OK;
-      }
+  __attribute__((always_inline)) bool any(const Node *node, uint32_t depth) {
+    if (depth > depth_limit) return false;
+    std::string_view value;
+    if (string(value)) {
+      keep(node, CSJ_STRING, value);
+      return true;
     }
-    return CSJ_NOT_JSON;
+    switch (peek()) {
+      case '{':
+        next++;
+        keep(node, CSJ_CONTAINER, {});
+        return object(node, depth);
+      case '[':
+        next++;
+        keep(node, CSJ_CONTAINER, {});
+        return array(node, depth);
+      case 't':
+      case 'f':
+        value = scalar();
+        if (value != "true" && value != "false") return false;
+        keep(node, CSJ_BOOLEAN, value);
+        return true;
+      case 'n':
+        if (scalar() != "null") return false;
+        keep(node, CSJ_NULL, {});
+        return true;
+      case '-':
+      case '0' ... '9':
+        value = scalar();
+        if (!is_number(value)) return false;
+        keep(node, CSJ_NUMBER, value);
+        return true;
+      default:
+        return false;
+    }
   }
 };
 
@@ -205,9 +240,76 @@ struct csj_plan {
 };
 
 struct csj_parser {
-  ondemand::parser parser;
-  std::vector<char> padded;
+ public:
+  explicit csj_parser(uint32_t depth) : depth(depth) {
+    check(simdjson::get_active_implementation()->create_dom_parser_implementation(4096, depth, simdjson));
+  }
+
+  void add(const void *source, size_t length) {
+    if (walked > 0) {
+      if (walked < records.size()) std::abort();
+      records.clear();
+      walked = used = 0;
+    }
+    size_t end = used + length;
+    size_t room = end + 2 + simdjson::SIMDJSON_PADDING;
+    if (bytes.size() < room) {
+      bytes.resize(room * 2);
+      texts.resize(room * 2);
+    }
+    std::memcpy(bytes.data() + used, source, length);
+    bytes[end] = bytes[end + 1] = '\n';
+    records.push_back(Record{source, used, end});
+    used = end + 2;
+  }
+
+  bool next(const Node *root, const void *source, csj_value *values) {
+    if (walked == records.size() || records[walked].source != source) std::abort();
+    if (walked == 0) is_sound = scan(0, used);
+    const Record &record = records[walked++];
+    // One of the run is at fault: each is scanned by itself.
+    if (!is_sound && !scan(record.begin, record.end)) return false;
+    while (scanned + *token < record.begin) token++;
+    Walk walk(*simdjson, bytes.data() + scanned, token, record.end - scanned, has_escapes ? texts.data() : nullptr, values, depth);
+    bool is_whole = walk.record(root);
+    token = walk.place();
+    return is_whole;
+  }
+
+ private:
+  struct Record {
+    const void *source;
+    size_t begin;
+    size_t end;
+  };
+
+  // simdjson's first stage, over some of the run.
+  bool scan(size_t begin, size_t end) {
+    size_t length = end - begin;
+    if (length > simdjson->capacity()) check(simdjson->set_capacity(length * 2));
+    const char *json = bytes.data() + begin;
+    if (simdjson->stage1(reinterpret_cast<const uint8_t *>(json), length, simdjson::stage1_mode::regular)) return false;
+    scanned = begin;
+    token = simdjson->structural_indexes.get();
+    has_escapes = std::memchr(json, '\\', length) != nullptr;
+    return true;
+  }
+
+  std::unique_ptr<Parser> simdjson;
   uint32_t depth;
+  // A run of records, one behind the other, and how many of them were walked through. Two line feeds stand behind each: no text may hold
+  // one, and a backslash takes one of them at most, so that what a record leaves open is an error of the run, and never the next record's.
+  std::vector<char> bytes;
+  size_t used = 0;
+  std::vector<Record> records;
+  size_t walked = 0;
+  bool is_sound = false;
+  // Where what was scanned begins, and in it the tokens that were not walked through; they are counted from there.
+  size_t scanned = 0;
+  const uint32_t *token = nullptr;
+  bool has_escapes = false;
+  // Of one record, without escapes.
+  std::vector<uint8_t> texts;
 };
 
 extern "C" {
@@ -239,32 +341,15 @@ int csj_plan_add(csj_plan *plan, const char *pointer, size_t length) {
   return node->slot;
 }
 
-csj_parser *csj_parser_new(uint32_t depth) {
-  auto *parser = new csj_parser();
-  parser->depth = depth;
-  return parser;
-}
+csj_parser *csj_parser_new(uint32_t depth) { return new csj_parser(depth); }
 
 void csj_parser_free(csj_parser *parser) { delete parser; }
 
-csj_result csj_parse(csj_parser *parser, const csj_plan *plan, const void *json, size_t length, csj_value *values) {
+void csj_add(csj_parser *parser, const void *json, size_t length) { parser->add(json, length); }
+
+bool csj_next(csj_parser *parser, const csj_plan *plan, const void *json, csj_value *values) {
   std::memset(values, 0, sizeof(csj_value) * static_cast<size_t>(plan->slots));
-  if (parser->padded.size() < length + SIMDJSON_PADDING) parser->padded.resize((length + SIMDJSON_PADDING) * 2);
-  std::memcpy(parser->padded.data(), json, length);
-  std::memset(parser->padded.data() + length, 0, SIMDJSON_PADDING);
-  ondemand::document document;
-  if (parser->parser.iterate(parser->padded.data(), length, parser->padded.size()).get(document)) return CSJ_NOT_JSON;
-  ondemand::json_type type;
-  if (document.type().get(type)) return CSJ_NOT_JSON;
-  if (type != ondemand::json_type::object) return CSJ_NOT_AN_OBJECT;
-  ondemand::object object;
-  if (document.get_object().get(object)) return CSJ_NOT_JSON;
-  Walk walk{values, parser->depth};
-  csj_result result = walk.object(object, &plan->root, 1);
-  if (result != CSJ_OK) return result;
-  // There is a place to go on only if something follows the object.
-  const char *trailing;
-  return document.current_location().get(trailing) ? CSJ_OK : CSJ_NOT_JSON;
+  return parser->next(&plan->root, json, values);
 }
 
 }  // extern "C"

@@ -7,7 +7,7 @@ struct Lookahead {
     /// A power of two.
     static let group = 8
     /// Lines of one customer at most.
-    static let mostLines = 8
+    static let mostLines = 9
     private static let hashCount = 2 * group
     /// Of two groups: those who are announced now, and those before.
     private let hashes: UnsafeMutablePointer<UInt64>
@@ -60,7 +60,7 @@ struct Lookahead {
 
 extension Engine {
     /// How many events before its own an event's customer is best announced: three groups, and some events for the last lines to come.
-    package static let lookahead = 3 * Lookahead.group + 4
+    package static var lookahead: Int { 3 * Lookahead.group + 4 }
 
     /// Tells that an event of this customer comes soon. Changes nothing, and need not be true.
     @inline(__always)
@@ -106,12 +106,17 @@ extension Engine {
     @inline(__always)
     private func addLines(_ ordinal: Int) {
         let row = table.row(ordinal)
-        if row.pointee.contents.contains(.activity) { ahead.add(table.activity(ordinal)) }
+        if row.pointee.contents.contains(.activity) {
+            // A quarter of them lie in two lines.
+            let activity = UnsafeRawPointer(table.activity(ordinal))
+            ahead.add(activity)
+            ahead.add(activity + MemoryLayout<Activity>.size - 1)
+        }
         if row.pointee.entryCount == 0 { return }
         if let next = store.nextOfMany(row) { ahead.add(next) }
         let bytes = store.bytes(of: row)
-        // Clicks and the next place took two.
-        for line in 0..<min(Lookahead.mostLines - 2, (bytes.count + 63) >> 6) {
+        // Clicks and the next place took three.
+        for line in 0..<min(Lookahead.mostLines - 3, (bytes.count + 63) >> 6) {
             ahead.add(bytes.baseAddress! + line << 6)
         }
     }

@@ -45,7 +45,8 @@ package struct RecordContext {
 package final class RecordApplier {
     package let engine: Engine
     package let version: Version
-    private let decoders: [RecordDecoder]
+    /// Of each input.
+    let decoders: [RecordDecoder]
     private let followsTheWall: Bool
     private let maxFuture: Int64
 
@@ -59,7 +60,12 @@ package final class RecordApplier {
 
     /// Applies one record of Kafka.
     package func apply(_ value: UnsafeRawBufferPointer?, _ context: RecordContext) -> Disposition {
-        switch decoders[context.input].decode(value, headers: context.attributes) {
+        apply(value, context, decoders[context.input])
+    }
+
+    /// `decoder` is that of the record's input: who has it at hand counts no reference.
+    func apply(_ value: UnsafeRawBufferPointer?, _ context: RecordContext, _ decoder: RecordDecoder) -> Disposition {
+        switch decoder.decode(value, headers: context.attributes) {
         case .skipped: return .skipped
         case .rejected(let rejection): return .rejected(rejection)
         case .event(let event):
@@ -73,21 +79,21 @@ package final class RecordApplier {
             }
             let isBackfill = timestamp < engine.emitFrom || context.isBackfill || event.isBackfill
             let mute: Mute = isBackfill ? .backfill : context.wasSentBefore ? .rebuild : .none
-            return apply(event, input: context.input, at: followsTheWall ? known : event.occurredAt, mute: mute)
+            return apply(event, decoder.mapping, at: followsTheWall ? known : event.occurredAt, mute: mute)
         }
     }
 
     /// Applies one line of a file: event clock, no key, no max_future, nothing muted.
     package func replay(_ value: UnsafeRawBufferPointer, input: Int) -> Disposition {
-        switch decoders[input].decode(value) {
+        let decoder = decoders[input]
+        switch decoder.decode(value) {
         case .skipped: return .skipped
         case .rejected(let rejection): return .rejected(rejection)
-        case .event(let event): return apply(event, input: input, at: event.occurredAt, mute: .none)
+        case .event(let event): return apply(event, decoder.mapping, at: event.occurredAt, mute: .none)
         }
     }
 
-    private func apply(_ event: DecodedEvent, input: Int, at instant: Int64, mute: Mute) -> Disposition {
-        let mapping = decoders[input].mapping
+    private func apply(_ event: DecodedEvent, _ mapping: Mapping, at instant: Int64, mute: Mute) -> Disposition {
         let input = EngineInput(
             kind: RecordApplier.kind(event.kind), customer: event.customer, event: event.event, order: event.order,
             occurredAt: event.occurredAt, amount: event.amount, addsToOrder: mapping.addsToOrder,

@@ -10,30 +10,21 @@ extension Shard {
     func apply(_ slice: Slice, headers: (RawRecord) -> [RecordHeader], release: (ArraySlice<RawRecord>) -> Void) {
         beginSection()
         var counts = RecordCounts()
-        let (applier, engine) = (applier, engine)
-        let sentUpTo = inputs.map(sentUpTo)
         let starts = inputs.map(\.head)
-        var at = starts
-        var announced = starts
+        // Records are in offset order; those of the slice come first.
         let ends = zip(inputs, slice.ranges).map { input, range in
-            // Records are in offset order; those of the slice come first.
             range.isEmpty
                 ? input.head : input.head + input.records[input.head...].prefix { $0.offset < range.upperBound }.count
         }
-        while let input = inputs.count == 1 ? (at[0] < ends[0] ? 0 : nil) : next(at, ends, slice.reading) {
-            let record = inputs[input].records[at[input]]
-            at[input] += 1
-            announce(
-                to: engine, inputs[input].records, &announced[input],
-                upTo: min(ends[input], at[input] + Engine.lookahead))
-            var context = RecordContext(
-                input: input, key: record.key, timestamp: record.timestamp, reading: slice.reading)
-            context.wasSentBefore = record.offset < sentUpTo[input]
-            let texts = headers(record)
-            if !texts.isEmpty { context.take(texts, applier.version.mappings[input]) }
-            let disposition = applier.apply(record.value, context)
-            counts.count(disposition)
-            if case .rejected(let rejection) = disposition { reject(record, input, rejection, headers) }
+        var places = zip(starts, ends).map { Place(at: $0, end: $1) }
+        if inputs.count == 1 {
+            apply(upTo: ends[0], of: 0, &places[0], slice.reading, &counts, headers)
+        } else {
+            var at = starts
+            while let input = next(at, ends, slice.reading) {
+                at[input] += 1
+                apply(upTo: at[input], of: input, &places[input], slice.reading, &counts, headers)
+            }
         }
         engine.finishSlice(advancingTo: slice.endedAt)
         for index in inputs.indices {
@@ -52,9 +43,53 @@ extension Shard {
         finish(slice, counts)
     }
 
+    /// How far a slice has come in the records of an input.
+    private struct Place {
+        var at: Int
+        let end: Int
+        /// Records before it were announced to the engine, and read ahead by the decoder.
+        var announced: Int
+        var readAhead: Int
+
+        init(at: Int, end: Int) {
+            (self.at, self.end) = (at, end)
+            (announced, readAhead) = (at, at)
+        }
+    }
+
+    /// Applies the next records of an input, those before `last`.
+    private func apply(
+        upTo last: Int, of input: Int, _ place: inout Place, _ reading: Int64, _ counts: inout RecordCounts,
+        _ headers: (RawRecord) -> [RecordHeader]
+    ) {
+        let (applier, engine, decoder) = (applier, engine, applier.decoders[input])
+        let sentUpTo = sentUpTo(inputs[input])
+        inputs[input].records.withUnsafeBufferPointer { records in
+            while place.at < last {
+                let at = place.at
+                if place.readAhead == at {
+                    place.readAhead += decoder.readAhead(place.end - at) { records[at + $0].value }
+                }
+                announce(to: engine, records, &place.announced, upTo: min(place.end, at + 1 + Engine.lookahead))
+                place.at += 1
+                let record = records[at]
+                var context = RecordContext(
+                    input: input, key: record.key, timestamp: record.timestamp, reading: reading)
+                context.wasSentBefore = record.offset < sentUpTo
+                let texts = headers(record)
+                if !texts.isEmpty { context.take(texts, decoder.mapping) }
+                let disposition = applier.apply(record.value, context, decoder)
+                counts.count(disposition)
+                if case .rejected(let rejection) = disposition { reject(record, input, rejection, headers) }
+            }
+        }
+    }
+
     /// The key of a usable record is its customer's id.
     @inline(__always)
-    private func announce(to engine: Engine, _ records: [RawRecord], _ announced: inout Int, upTo end: Int) {
+    private func announce(
+        to engine: Engine, _ records: UnsafeBufferPointer<RawRecord>, _ announced: inout Int, upTo end: Int
+    ) {
         while announced < end {
             if announced + Shard.fetchedAhead < records.count { Shard.fetch(records[announced + Shard.fetchedAhead]) }
             if let key = records[announced].key { engine.announce(key) }

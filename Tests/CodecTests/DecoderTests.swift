@@ -316,6 +316,17 @@ func purchase(_ field: String = "", _ value: String? = nil) -> String {
         #expect(read(purchase().dropLast() + ",\"event_id\\x\":1}") == Read("not_json"))
     }
 
+    /// Of more than 16 bytes, and different only between their ends.
+    @Test func tellsLongKeysApart() {
+        var mapping = Mapping.native(topic: "t")
+        mapping.fields[.eventID] = .pointers(["/identifier_of_the_event"])
+        #expect(read(purchase("identifier_of_the_event", "\"e1\""), mapping) == DecoderTests.good)
+        #expect(read(purchase("identifier_in_the_event", "\"e1\""), mapping) == Read("missing_field event_id"))
+        mapping.fields[.eventID] = .pointers(["/eventid"])
+        #expect(read(purchase("eventid", "\"e1\""), mapping) == DecoderTests.good)
+        #expect(read(purchase("evvntid", "\"e1\""), mapping) == Read("missing_field event_id"))
+    }
+
     @Test func findsKeysThatCannotStandUnescaped() {
         var mapping = Mapping.native(topic: "t")
         mapping.fields[.eventID] = .pointers(["/a\"b\\c/\u{9}"])

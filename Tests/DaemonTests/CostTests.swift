@@ -20,7 +20,7 @@ private let hasValgrind = FileManager.default.isExecutableFile(atPath: "/usr/bin
         Part(name: "engine", mostInstructions: 2_140, mostAllocations: 0.05) { events, _ in
             ["bench", "engine", "--customers", "5000", "--events", String(events)]
         },
-        Part(name: "decode", mostInstructions: 5_010, mostAllocations: 0.01) { events, _ in
+        Part(name: "decode", mostInstructions: 4_020, mostAllocations: 0.01) { events, _ in
             ["bench", "decode", "--events", String(events)]
         },
         // From a file's lines to events as text.

@@ -85,9 +85,32 @@ private struct DecoderCheck {
             try Finding.require(behind == once, "with \(filler) behind it: \(behind), else \(once)")
         }
         try Finding.require(again == once, "after other records: \(again), else \(once)")
+        // Nor of those that are read ahead with it.
+        let run = DecoderCheck.before + [Array(record)] + DecoderCheck.before.reversed() + [Array(record)]
+        for (other, outcome) in zip(run, try outcomes(of: run, by: used)) where other.elementsEqual(record) {
+            try Finding.require(outcome == once, "among other records: \(outcome), else \(once)")
+        }
         let isJSON = StrictJSON.isObject(record, depth: Limits.jsonDepth)
         let isRefused = once == RejectionReason.notJSON.name
         try Finding.require(isJSON != isRefused, "\(isJSON ? "JSON" : "no JSON"), and the decoder says \(once)")
+    }
+
+    /// Of records of which the decoder reads as many ahead as it likes.
+    private func outcomes(of run: [[UInt8]], by decoder: RecordDecoder) throws(Finding) -> [String] {
+        let all = ByteBuffer()
+        for record in run { all.append(contentsOf: record) }
+        var start = 0
+        let records = run.map { record in
+            defer { start += record.count }
+            return UnsafeRawBufferPointer(rebasing: all.bytes[start..<start + record.count])
+        }
+        var outcomes: [String] = []
+        var read = 0
+        for (number, record) in records.enumerated() {
+            if number == read { read += decoder.readAhead(records.count - number) { records[number + $0] } }
+            outcomes.append(try outcome(of: decoder.decode(record, headers: headers)))
+        }
+        return outcomes
     }
 
     private static let before: [[UInt8]] = [

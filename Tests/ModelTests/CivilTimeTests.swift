@@ -1,5 +1,6 @@
 // RFC 3339 and the calendar.
 import Model
+import TestSupport
 import Testing
 
 @Suite struct CivilTimeTests {
@@ -18,6 +19,23 @@ import Testing
     ])
     func refuses(text: String) {
         #expect(CivilTime.parse(text) == nil)
+    }
+
+    /// The form of 24 bytes is read another way than all others: with one digit more it is the same time, or none either.
+    @Test func readsTheUsualFormAsAnyOther() {
+        var random = RandomSource(seed: 7)
+        let form = Array("2026-11-23T10:00:00.123Z".utf8)
+        for _ in 0..<200_000 {
+            var text = form
+            for place in [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18, 20, 21, 22] {
+                // Mostly such as may stand there.
+                text[place] = UInt8(ascii: "0") + UInt8(random.int(0...(place % 3 == 2 ? 1 : 9)))
+            }
+            if random.one(in: 4) { text[random.int(0...23)] = UInt8(random.int(0...255)) }
+            let longer = text[..<23] + [UInt8(ascii: "0")] + text[23...]
+            let (usual, other) = (text.withUnsafeBytes(CivilTime.parse), Array(longer).withUnsafeBytes(CivilTime.parse))
+            #expect(usual == other, "\(String(decoding: text, as: UTF8.self))")
+        }
     }
 
     @Test func writesWhatItReads() {

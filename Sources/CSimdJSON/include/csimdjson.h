@@ -1,5 +1,6 @@
 // C view of simdjson: reads the values that a plan of JSON pointers names from one record, and checks the whole record.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,8 +24,6 @@ typedef struct {
   uint32_t type;
 } csj_value;
 
-typedef enum { CSJ_OK = 0, CSJ_NOT_JSON = 1, CSJ_TOO_DEEP = 2, CSJ_NOT_AN_OBJECT = 3 } csj_result;
-
 typedef struct csj_plan csj_plan;
 typedef struct csj_parser csj_parser;
 
@@ -34,8 +33,12 @@ int csj_plan_add(csj_plan *plan, const char *pointer, size_t length);
 void csj_plan_free(csj_plan *plan);
 
 csj_parser *csj_parser_new(uint32_t depth);
-// Fills one value per slot. When a key stands twice, the last one counts.
-csj_result csj_parse(csj_parser *parser, const csj_plan *plan, const void *json, size_t length, csj_value *values);
+// Copies a record to those that csj_next is to read: several are read faster than one by one. Once one was read, all are to be read
+// before another is added.
+void csj_add(csj_parser *parser, const void *json, size_t length);
+// Reads the first record that was added and not read yet, which is `json`: one value per slot. False if it is no JSON object, or deeper than
+// the parser's depth. When a key stands twice, the last one counts.
+bool csj_next(csj_parser *parser, const csj_plan *plan, const void *json, csj_value *values);
 void csj_parser_free(csj_parser *parser);
 
 #ifdef __cplusplus
