@@ -14,7 +14,8 @@ package struct DecodedEvent {
 }
 
 package enum Decoded {
-    case event(DecodedEvent)
+    /// `RecordDecoder.event` has it.
+    case event
     /// A tombstone, or a kind that the mapping does not name.
     case skipped
     case rejected(Rejection)
@@ -23,6 +24,9 @@ package enum Decoded {
 /// Decodes the records of one topic. Not for two threads at once.
 package final class RecordDecoder {
     package let mapping: Mapping
+    /// The event that was decoded last. It is written where it is read: what is handed on by value is copied at each step, and was just
+    /// written in pieces that the copy has to wait for.
+    package let event: UnsafeMutablePointer<DecodedEvent>
     private let money: MoneyRules
     private let plan: OpaquePointer
     private let parser: OpaquePointer
@@ -100,12 +104,19 @@ package final class RecordDecoder {
         parser = csj_parser_new(UInt32(Limits.jsonDepth))
         values = .allocate(capacity: Mapping.mostPointers)
         values.initialize(repeating: csj_value(), count: Mapping.mostPointers)
+        event = .allocate(capacity: 1)
+        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+        event.initialize(
+            to: DecodedEvent(
+                kind: .click, customer: nothing, event: nothing, order: nothing, occurredAt: 0, amount: nil,
+                isBackfill: false))
     }
 
     deinit {
         csj_plan_free(plan)
         csj_parser_free(parser)
         values.deallocate()
+        event.deallocate()
         slots.deallocate()
         fieldSlots.deallocate()
         for field in Field.allCases { constants[field.rawValue]?.deallocate() }
@@ -171,7 +182,8 @@ package final class RecordDecoder {
         if isBinary || headers != nil { keep(headers) }
         do throws(Rejection) {
             guard let kind = try kind(headers?.type) else { return .skipped }
-            return .event(try event(kind))
+            try readEvent(kind)
+            return .event
         } catch {
             return .rejected(error)
         }
@@ -226,20 +238,20 @@ package final class RecordDecoder {
         }
     }
 
-    private func event(_ kind: Mapping.Kind) throws(Rejection) -> DecodedEvent {
+    private func readEvent(_ kind: Mapping.Kind) throws(Rejection) {
+        event.pointee.kind = kind
+        event.pointee.isBackfill = isBackfill
         let customer = try identifier(.customerID, required: true)
         guard customer.count >= 1, customer.count <= Limits.customerIDBytes else {
             throw Rejection(.customerIDLength, field: Field.customerID.name)
         }
-        let event = try eventIdentifier(.eventID, required: true)
-        let order = kind == .click ? event : try eventIdentifier(.orderID, required: kind == .refund)
-        let occurredAt = try time()
-        var amount: Int64?
-        if kind != .click { amount = try self.amount(required: kind == .purchase) }
-        return DecodedEvent(
-            kind: kind, customer: customer, event: event, order: order.count == 0 ? event : order,
-            occurredAt: occurredAt,
-            amount: amount, isBackfill: isBackfill)
+        event.pointee.customer = customer
+        let id = try eventIdentifier(.eventID, required: true)
+        event.pointee.event = id
+        let order = kind == .click ? id : try eventIdentifier(.orderID, required: kind == .refund)
+        event.pointee.order = order.count == 0 ? id : order
+        event.pointee.occurredAt = try time()
+        event.pointee.amount = kind == .click ? nil : try amount(required: kind == .purchase)
     }
 
     private var isBackfill: Bool {

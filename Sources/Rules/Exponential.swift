@@ -21,9 +21,11 @@ package enum Exponential {
     @inline(__always)
     package static func exp2(_ x: Double) -> Double {
         if !(x > -1_000) { return 0 }
-        let steps = (x * 32).rounded(.toNearestOrEven)
+        // To the nearest whole number, half to even: there the sum's last place is 1, and its last bits are the number.
+        let sum = x * 32 + 0x1.8p52
+        let steps = sum - 0x1.8p52
         let y = (x - steps / 32) * ln2
-        let number = Int(steps)
+        let number = Int(Int32(truncatingIfNeeded: sum.bitPattern))
         let root = roots[number & 31]
         let series = 1 / 6.0 + y * (1 / 24.0 + y * (1 / 120.0 + y * (1 / 720.0 + y * (1 / 5_040.0))))
         let fraction = y + y * y * (0.5 + y * series)

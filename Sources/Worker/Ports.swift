@@ -24,27 +24,44 @@ package enum TransportFailure: Error, Equatable, Sendable {
     }
 }
 
-/// One record, valid until it is released. `message` names it to `RecordSource.headers`.
+/// One record, valid until it is released. `message` names it to `RecordSource.headers`. Thousands of them wait: it has 48 bytes.
 public struct RawRecord {
-    public var offset: Int64
-    /// The Kafka timestamp; nil when the broker gave none.
-    public var timestamp: Int64?
-    /// nil for a record without a key.
-    public var key: UnsafeRawBufferPointer?
-    /// nil for a tombstone.
-    public var value: UnsafeRawBufferPointer?
-    public var message: OpaquePointer?
+    public let offset: Int64
+    @usableFromInline let time: Int64
+    @usableFromInline let keyStart: UnsafeRawPointer?
+    @usableFromInline let valueStart: UnsafeRawPointer?
+    @usableFromInline let keyCount: UInt32
+    @usableFromInline let valueCount: UInt32
+    public let message: OpaquePointer?
 
+    /// `timestamp` is not negative; key and value have less than 4 GiB, and empty ones an address.
     @inlinable
     public init(
         offset: Int64, timestamp: Int64?, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?,
         message: OpaquePointer?
     ) {
+        assert((key == nil || key?.baseAddress != nil) && (value == nil || value?.baseAddress != nil))
         self.offset = offset
-        self.timestamp = timestamp
-        self.key = key
-        self.value = value
+        time = timestamp ?? -1
+        (keyStart, keyCount) = (key?.baseAddress, UInt32(key?.count ?? 0))
+        (valueStart, valueCount) = (value?.baseAddress, UInt32(value?.count ?? 0))
         self.message = message
+    }
+
+    /// The Kafka timestamp; nil when the broker gave none.
+    @inlinable
+    public var timestamp: Int64? { time < 0 ? nil : time }
+
+    /// nil for a record without a key.
+    @inlinable
+    public var key: UnsafeRawBufferPointer? {
+        keyStart.map { UnsafeRawBufferPointer(start: $0, count: Int(keyCount)) }
+    }
+
+    /// nil for a tombstone.
+    @inlinable
+    public var value: UnsafeRawBufferPointer? {
+        valueStart.map { UnsafeRawBufferPointer(start: $0, count: Int(valueCount)) }
     }
 }
 

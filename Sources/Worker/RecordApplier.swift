@@ -68,18 +68,19 @@ package final class RecordApplier {
         switch decoder.decode(value, headers: context.attributes) {
         case .skipped: return .skipped
         case .rejected(let rejection): return .rejected(rejection)
-        case .event(let event):
-            guard let key = context.key, key.isSame(as: event.customer) else {
+        case .event:
+            let event = decoder.event
+            guard let key = context.key, key.isSame(as: event.pointee.customer) else {
                 return .rejected(Rejection(.keyMismatch, field: Field.customerID.name))
             }
             let timestamp = context.timestamp ?? context.reading
             let known = followsTheWall ? min(timestamp, context.reading) : timestamp
-            if event.occurredAt > known + maxFuture {
+            if event.pointee.occurredAt > known + maxFuture {
                 return .rejected(Rejection(.tooFarInFuture, field: Field.occurredAt.name))
             }
-            let isBackfill = timestamp < engine.emitFrom || context.isBackfill || event.isBackfill
+            let isBackfill = timestamp < engine.emitFrom || context.isBackfill || event.pointee.isBackfill
             let mute: Mute = isBackfill ? .backfill : context.wasSentBefore ? .rebuild : .none
-            return apply(event, decoder.mapping, at: followsTheWall ? known : event.occurredAt, mute: mute)
+            return apply(decoder, at: followsTheWall ? known : event.pointee.occurredAt, mute: mute)
         }
     }
 
@@ -89,15 +90,18 @@ package final class RecordApplier {
         switch decoder.decode(value) {
         case .skipped: return .skipped
         case .rejected(let rejection): return .rejected(rejection)
-        case .event(let event): return apply(event, decoder.mapping, at: event.occurredAt, mute: .none)
+        case .event: return apply(decoder, at: decoder.event.pointee.occurredAt, mute: .none)
         }
     }
 
-    private func apply(_ event: DecodedEvent, _ mapping: Mapping, at instant: Int64, mute: Mute) -> Disposition {
+    /// Applies what `decoder` has decoded.
+    private func apply(_ decoder: RecordDecoder, at instant: Int64, mute: Mute) -> Disposition {
+        let event = decoder.event
         let input = EngineInput(
-            kind: RecordApplier.kind(event.kind), customer: event.customer, event: event.event, order: event.order,
-            occurredAt: event.occurredAt, amount: event.amount, addsToOrder: mapping.addsToOrder,
-            clickDeduplication: mapping.clickDeduplication, mute: mute)
+            kind: RecordApplier.kind(event.pointee.kind), customer: event.pointee.customer,
+            event: event.pointee.event, order: event.pointee.order, occurredAt: event.pointee.occurredAt,
+            amount: event.pointee.amount, addsToOrder: decoder.mapping.addsToOrder,
+            clickDeduplication: decoder.mapping.clickDeduplication, mute: mute)
         switch engine.apply(input, at: instant) {
         case .accepted: return .accepted
         case .unmatchedRefund: return .unmatchedRefund

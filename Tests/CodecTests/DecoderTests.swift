@@ -22,7 +22,8 @@ func read(
         switch decoded {
         case .skipped: return Read("skipped")
         case .rejected(let rejection): return Read(rejection.reason.name + (rejection.field.map { " \($0)" } ?? ""))
-        case .event(let event):
+        case .event:
+            let event = decoder.event.pointee
             func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
             return Read(
                 "\(event.kind) \(text(event.customer)) \(text(event.event)) \(text(event.order)) \(event.occurredAt) \(event.amount.map(String.init) ?? "-")\(event.isBackfill ? " backfill" : "")"

@@ -19,11 +19,12 @@ import Testing
     private static let texts: [[UInt8]?] =
         odd + [nil, [], Array(purchase("event_id", "\"\(String(repeating: "e", count: 20_000))\"").utf8)]
 
-    private static func described(_ decoded: Decoded) -> String {
+    private static func described(_ decoded: Decoded, by decoder: RecordDecoder) -> String {
         switch decoded {
         case .skipped: return "skipped"
         case .rejected(let rejection): return "\(rejection.reason) \(rejection.field ?? "-")"
-        case .event(let event):
+        case .event:
+            let event = decoder.event.pointee
             func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
             return "\(event.kind) \(text(event.customer)) \(text(event.event)) \(text(event.order)) \(event.occurredAt)"
         }
@@ -44,7 +45,7 @@ import Testing
             if ahead && read == number {
                 read += decoder.readAhead(values.count - number) { values[number + $0] }
             }
-            return described(decoder.decode(values[number]))
+            return described(decoder.decode(values[number]), by: decoder)
         }
     }
 

@@ -70,18 +70,18 @@ private struct DecoderCheck {
 
     func run() throws(Finding) {
         let fresh = RecordDecoder(mapping, money: DecoderCheck.money)
-        let once = try outcome(of: fresh.decode(record, headers: headers))
+        let once = try outcome(of: fresh.decode(record, headers: headers), by: fresh)
         // Nothing of a record before it, longer or shorter, shows.
         let used = RecordDecoder(mapping, money: DecoderCheck.money)
         for before in DecoderCheck.before { _ = before.withUnsafeBytes { used.decode($0) } }
-        let again = try outcome(of: used.decode(record, headers: headers))
+        let again = try outcome(of: used.decode(record, headers: headers), by: used)
         // Nor of what lies behind it in memory.
         for filler in [UInt8(0x7D), 0x22, 0xFF] {
             let wide = ByteBuffer(capacity: record.count + 64)
             wide.append(contentsOf: record)
             wide.append(contentsOf: [UInt8](repeating: filler, count: 64))
             let front = UnsafeRawBufferPointer(rebasing: wide.bytes[..<record.count])
-            let behind = try outcome(of: used.decode(front, headers: headers))
+            let behind = try outcome(of: used.decode(front, headers: headers), by: used)
             try Finding.require(behind == once, "with \(filler) behind it: \(behind), else \(once)")
         }
         try Finding.require(again == once, "after other records: \(again), else \(once)")
@@ -108,7 +108,7 @@ private struct DecoderCheck {
         var read = 0
         for (number, record) in records.enumerated() {
             if number == read { read += decoder.readAhead(records.count - number) { records[number + $0] } }
-            outcomes.append(try outcome(of: decoder.decode(record, headers: headers)))
+            outcomes.append(try outcome(of: decoder.decode(record, headers: headers), by: decoder))
         }
         return outcomes
     }
@@ -119,12 +119,13 @@ private struct DecoderCheck {
     ]
 
     /// Says what came out, and checks that it may.
-    private func outcome(of decoded: Decoded) throws(Finding) -> String {
+    private func outcome(of decoded: Decoded, by decoder: RecordDecoder) throws(Finding) -> String {
         switch decoded {
         case .skipped: return "skipped"
         case .rejected(let rejection):
             return rejection.reason.name + (rejection.field.map { " \($0): \(rejection.message)" } ?? "")
-        case .event(let event):
+        case .event:
+            let event = decoder.event.pointee
             let customer = try text(event.customer, 1...Limits.customerIDBytes)
             let id = try text(event.event, 1...Limits.eventIDBytes)
             let order = try text(event.order, 1...Limits.eventIDBytes)
