@@ -9,6 +9,7 @@ struct EndToEndBench {
     /// A shop that has been open for a while: of 64 events four are the orders with which a customer begins, the others are clicks and orders of one
     /// day.
     private static let leastEventsEach = 64
+    private static let turns = 3
 
     init(customers: Int, events: Int, _ broker: BenchBroker) {
         self.customers = max(1, min(customers, events / EndToEndBench.leastEventsEach))
@@ -27,31 +28,48 @@ struct EndToEndBench {
             broker.bootstrap, compression: compression)
         for number in 0..<events { try load.write(number) }
         try load.flush()
-        // The first of each warms the broker: its page cache, and its code, which it compiles while it runs.
+        // The first of each warms the broker: its page cache, and its code, which it compiles while it runs. Then the best of three of each, by
+        // turns: what else uses the machine meanwhile, or memory that it shares with others, makes either up to a third slower.
         _ = try work(topic, as: "\(topic)-warm")
         _ = try RawReader.read(events, of: topic, partitions: BenchDaemon.partitions, broker.bootstrap)
-        let raw = try RawReader.read(events, of: topic, partitions: BenchDaemon.partitions, broker.bootstrap)
-        let daemon = try work(topic, as: topic)
-        guard daemon.first < events else {
-            throw BenchFailure(message: "\(events) events are one commit: too few to measure a rate (--events)")
+        var raw = (wall: Double.infinity, cpu: Double.infinity)
+        var daemon = Work()
+        for turn in 1...EndToEndBench.turns {
+            let read = try RawReader.read(events, of: topic, partitions: BenchDaemon.partitions, broker.bootstrap)
+            raw = (min(raw.wall, read.wall), min(raw.cpu, read.cpu))
+            daemon.takeBest(of: try work(topic, as: "\(topic)-\(turn)"))
         }
-        let rate = Double(events - daemon.first) / daemon.seconds
         let count = Double(events)
         return [
-            Figure("\(name)_rate", rate, "events/s", over: count / raw.wall, "a raw reader of the same topic"),
+            Figure("\(name)_rate", daemon.rate, "events/s", over: count / raw.wall, "a raw reader of the same topic"),
             Figure(
-                "\(name)_cpu", daemon.usage.cpuSeconds / count * 1e6, "us/event", over: raw.cpu / count * 1e6,
+                "\(name)_cpu", daemon.cpuSeconds / count * 1e6, "us/event", over: raw.cpu / count * 1e6,
                 "the raw reader"
             ),
             Figure("\(name)_changes", daemon.changes / count, "events out/event in"),
-            Figure("\(name)_memory", Double(daemon.usage.mostBytes) / 1e6, "MB"),
+            Figure("\(name)_memory", Double(daemon.mostBytes) / 1e6, "MB"),
         ]
     }
 
-    /// Records up to the first commit, the time from there to the last, what the whole process used, and how many events it wrote.
-    private func work(_ topic: String, as name: String) throws(BenchFailure) -> (
-        first: Int, seconds: Double, usage: ChildProcess.Usage, changes: Double
-    ) {
+    /// What a daemon did with a topic.
+    private struct Work {
+        /// Events/s, from its first commit to its last.
+        var rate = 0.0
+        /// Of the whole process.
+        var cpuSeconds = Double.infinity
+        var mostBytes = 0
+        /// Events that it wrote.
+        var changes = 0.0
+
+        mutating func takeBest(of other: Work) {
+            rate = max(rate, other.rate)
+            cpuSeconds = min(cpuSeconds, other.cpuSeconds)
+            mostBytes = max(mostBytes, other.mostBytes)
+            changes = other.changes
+        }
+    }
+
+    private func work(_ topic: String, as name: String) throws(BenchFailure) -> Work {
         let daemon = try BenchDaemon(topic, as: name, broker)
         var (first, began) = (0, 0.0)
         let until = Machine.seconds() + 600
@@ -64,6 +82,11 @@ struct EndToEndBench {
         }
         let seconds = Machine.seconds() - began
         let usage = daemon.stop()
-        return (first, seconds, usage, try daemon.changes())
+        guard first < events else {
+            throw BenchFailure(message: "\(events) events are one commit: too few to measure a rate (--events)")
+        }
+        return Work(
+            rate: Double(events - first) / seconds, cpuSeconds: usage.cpuSeconds, mostBytes: Int(usage.mostBytes),
+            changes: try daemon.changes())
     }
 }
