@@ -17,7 +17,7 @@ enum BenchVerb {
         }
         guard let customers = count(invocation, "customers", fallback: 1_000_000),
             let events = count(invocation, "events", fallback: 4_000_000),
-            let rate = count(invocation, "rate", fallback: 50_000)
+            let rate = count(invocation, "rate", fallback: 40_000)
         else { return ExitCode.usage }
         let bootstrap = invocation.value("bootstrap")
         if parts.isEmpty {

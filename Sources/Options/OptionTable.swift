@@ -124,7 +124,7 @@ package enum OptionTable {
                 Option("customers", "N", fallback: "1000000", help: "how many customers"),
                 Option("events", "N", fallback: "4000000", help: "how many events after each customer has his orders"),
                 Option("bootstrap", "HOST:PORT", help: "measure with this broker (end-to-end, latency)"),
-                Option("rate", "N", fallback: "50000", help: "events a second (latency)"),
+                Option("rate", "N", fallback: "40000", help: "events a second (latency)"),
                 Option("json", help: "print figures as JSON"),
             ], operands: "engine|decode|workers|snapshot|restore|deadlines|end-to-end|latency...", operandCount: 0...8),
         Verb("version", "print the version"),
