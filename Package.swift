@@ -40,11 +40,7 @@ let package = Package(
         .target(name: "CFiber", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])]),
         .target(
             name: "CSimdJSON",
-            // Without NDEBUG simdjson checks itself at every step.
-            cxxSettings: [
-                .unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"]),
-                .define("NDEBUG", .when(configuration: .release)),
-            ],
+            cxxSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])],
             linkerSettings: [.linkedLibrary("simdjson")]),
 
         library("Model", ["CXXHash"]),

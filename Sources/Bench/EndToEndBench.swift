@@ -61,6 +61,7 @@ struct EndToEndBench {
         /// Events that it wrote.
         var changes = 0.0
 
+        /// The best of each, perhaps of different runs; of the memory the most.
         mutating func takeBest(of other: Work) {
             rate = max(rate, other.rate)
             cpuSeconds = min(cpuSeconds, other.cpuSeconds)

@@ -14,6 +14,10 @@ namespace {
 // What simdjson's own parsers are made of. Its header calls it internal; the library is Debian's, which does not change it (decision 0022).
 using Parser = simdjson::internal::dom_parser_implementation;
 
+// The walk relies on what no interface promises: behind the last token stands the length, a text's token is its opening quote, and nothing but
+// white space lies between a token's end and the next token.
+static_assert(simdjson::SIMDJSON_VERSION_MAJOR == 3 && simdjson::SIMDJSON_VERSION_MINOR == 0, "docs/decisions/0022");
+
 // There is no way on without memory, and no record is to blame.
 void check(simdjson::error_code error) {
   if (error) std::abort();
@@ -252,11 +256,7 @@ struct csj_parser {
       walked = used = 0;
     }
     size_t end = used + length;
-    size_t room = end + 2 + simdjson::SIMDJSON_PADDING;
-    if (bytes.size() < room) {
-      bytes.resize(room * 2);
-      texts.resize(room * 2);
-    }
+    grow(bytes, end + 2 + simdjson::SIMDJSON_PADDING);
     std::memcpy(bytes.data() + used, source, length);
     bytes[end] = bytes[end + 1] = '\n';
     records.push_back(Record{source, used, end});
@@ -286,13 +286,23 @@ struct csj_parser {
   // simdjson's first stage, over some of the run.
   bool scan(size_t begin, size_t end) {
     size_t length = end - begin;
-    if (length > simdjson->capacity()) check(simdjson->set_capacity(length * 2));
+    if (length > simdjson->capacity()) check(simdjson->set_capacity(with_spare(length)));
     const char *json = bytes.data() + begin;
     if (simdjson->stage1(reinterpret_cast<const uint8_t *>(json), length, simdjson::stage1_mode::regular)) return false;
     scanned = begin;
     token = simdjson->structural_indexes.get();
     has_escapes = std::memchr(json, '\\', length) != nullptr;
+    // To undo escapes makes no text longer.
+    if (has_escapes) grow(texts, length + simdjson::SIMDJSON_PADDING);
     return true;
+  }
+
+  // Twice as much of little, so that it grows seldom.
+  static size_t with_spare(size_t size) { return size < 1 << 20 ? size * 2 : size; }
+
+  template <typename Byte>
+  static void grow(std::vector<Byte> &memory, size_t size) {
+    if (memory.size() < size) memory.resize(with_spare(size));
   }
 
   std::unique_ptr<Parser> simdjson;
@@ -308,7 +318,7 @@ struct csj_parser {
   size_t scanned = 0;
   const uint32_t *token = nullptr;
   bool has_escapes = false;
-  // Of one record, without escapes.
+  // The texts of the record that was read last, their escapes undone.
   std::vector<uint8_t> texts;
 };
 

@@ -24,9 +24,10 @@ package enum Decoded {
 /// Decodes the records of one topic. Not for two threads at once.
 package final class RecordDecoder {
     package let mapping: Mapping
-    /// The event that was decoded last. It is written where it is read: what is handed on by value is copied at each step, and was just
-    /// written in pieces that the copy has to wait for.
-    package let event: UnsafeMutablePointer<DecodedEvent>
+    /// What was decoded if `decode` has just said `.event`; valid until the next call of it or of `readAhead`. It is read where it was
+    /// written, for a copy of it waits (docs/performance.md).
+    package let event: UnsafePointer<DecodedEvent>
+    private let writableEvent: UnsafeMutablePointer<DecodedEvent>
     private let money: MoneyRules
     private let plan: OpaquePointer
     private let parser: OpaquePointer
@@ -104,9 +105,10 @@ package final class RecordDecoder {
         parser = csj_parser_new(UInt32(Limits.jsonDepth))
         values = .allocate(capacity: Mapping.mostPointers)
         values.initialize(repeating: csj_value(), count: Mapping.mostPointers)
-        event = .allocate(capacity: 1)
+        writableEvent = .allocate(capacity: 1)
+        event = UnsafePointer(writableEvent)
         let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
-        event.initialize(
+        writableEvent.initialize(
             to: DecodedEvent(
                 kind: .click, customer: nothing, event: nothing, order: nothing, occurredAt: 0, amount: nil,
                 isBackfill: false))
@@ -157,6 +159,7 @@ package final class RecordDecoder {
     /// are then to be decoded before any other, in their order.
     @inline(__always)
     package func readAhead(_ count: Int, _ value: (Int) -> UnsafeRawBufferPointer?) -> Int {
+        precondition(added == 0, "what was read ahead before is decoded first")
         var (read, bytes) = (0, 0)
         while read < min(count, RecordDecoder.mostAhead), bytes < RecordDecoder.mostBytesAhead {
             if let value = value(read), value.count > 0 {
@@ -239,19 +242,19 @@ package final class RecordDecoder {
     }
 
     private func readEvent(_ kind: Mapping.Kind) throws(Rejection) {
-        event.pointee.kind = kind
-        event.pointee.isBackfill = isBackfill
+        writableEvent.pointee.kind = kind
+        writableEvent.pointee.isBackfill = isBackfill
         let customer = try identifier(.customerID, required: true)
         guard customer.count >= 1, customer.count <= Limits.customerIDBytes else {
             throw Rejection(.customerIDLength, field: Field.customerID.name)
         }
-        event.pointee.customer = customer
+        writableEvent.pointee.customer = customer
         let id = try eventIdentifier(.eventID, required: true)
-        event.pointee.event = id
+        writableEvent.pointee.event = id
         let order = kind == .click ? id : try eventIdentifier(.orderID, required: kind == .refund)
-        event.pointee.order = order.count == 0 ? id : order
-        event.pointee.occurredAt = try time()
-        event.pointee.amount = kind == .click ? nil : try amount(required: kind == .purchase)
+        writableEvent.pointee.order = order.count == 0 ? id : order
+        writableEvent.pointee.occurredAt = try time()
+        writableEvent.pointee.amount = kind == .click ? nil : try amount(required: kind == .purchase)
     }
 
     private var isBackfill: Bool {

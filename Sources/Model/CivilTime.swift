@@ -51,7 +51,7 @@ public enum CivilTime {
     /// As most programs write it, with three digits of fraction in UTC; nil for any other form, also a wrong one. `text` has 24 bytes.
     @inline(__always)
     private static func parseUsual(_ text: UnsafeRawBufferPointer) -> Int64? {
-        // Eight bytes at a time, each less the one of the form that it stands for: digits become 0 to 9, all others 0.
+        // Eight bytes at a time, compared bit by bit with the form: a digit leaves 0 to 9, a sign that is the form's leaves 0.
         func part(_ at: Int, _ form: UInt64, _ digits: UInt64) -> UInt64? {
             let bytes = UInt64(littleEndian: text.loadUnaligned(fromByteOffset: at, as: UInt64.self)) ^ form
             let aboveNine = (bytes | (bytes &+ 0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080

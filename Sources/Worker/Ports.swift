@@ -41,6 +41,7 @@ public struct RawRecord {
         message: OpaquePointer?
     ) {
         assert((key == nil || key?.baseAddress != nil) && (value == nil || value?.baseAddress != nil))
+        assert((timestamp ?? 0) >= 0)
         self.offset = offset
         time = timestamp ?? -1
         (keyStart, keyCount) = (key?.baseAddress, UInt32(key?.count ?? 0))

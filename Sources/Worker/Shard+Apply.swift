@@ -16,7 +16,7 @@ extension Shard {
             range.isEmpty
                 ? input.head : input.head + input.records[input.head...].prefix { $0.offset < range.upperBound }.count
         }
-        var places = zip(starts, ends).map { Place(at: $0, end: $1) }
+        var places = inputs.indices.map { Place(at: starts[$0], end: ends[$0], sentUpTo: sentUpTo(inputs[$0])) }
         if inputs.count == 1 {
             apply(upTo: ends[0], of: 0, &places[0], slice.reading, &counts, headers)
         } else {
@@ -47,12 +47,14 @@ extension Shard {
     private struct Place {
         var at: Int
         let end: Int
+        /// Records before this offset were committed before a rebuild.
+        let sentUpTo: Int64
         /// Records before it were announced to the engine, and read ahead by the decoder.
         var announced: Int
         var readAhead: Int
 
-        init(at: Int, end: Int) {
-            (self.at, self.end) = (at, end)
+        init(at: Int, end: Int, sentUpTo: Int64) {
+            (self.at, self.end, self.sentUpTo) = (at, end, sentUpTo)
             (announced, readAhead) = (at, at)
         }
     }
@@ -63,19 +65,19 @@ extension Shard {
         _ headers: (RawRecord) -> [RecordHeader]
     ) {
         let (applier, engine, decoder) = (applier, engine, applier.decoders[input])
-        let sentUpTo = sentUpTo(inputs[input])
+        let lookahead = Engine.lookahead
         inputs[input].records.withUnsafeBufferPointer { records in
             while place.at < last {
                 let at = place.at
                 if place.readAhead == at {
                     place.readAhead += decoder.readAhead(place.end - at) { records[at + $0].value }
                 }
-                announce(to: engine, records, &place.announced, upTo: min(place.end, at + 1 + Engine.lookahead))
+                announce(to: engine, records, &place.announced, upTo: min(place.end, at + 1 + lookahead))
                 place.at += 1
                 let record = records[at]
                 var context = RecordContext(
                     input: input, key: record.key, timestamp: record.timestamp, reading: reading)
-                context.wasSentBefore = record.offset < sentUpTo
+                context.wasSentBefore = record.offset < place.sentUpTo
                 let texts = headers(record)
                 if !texts.isEmpty { context.take(texts, decoder.mapping) }
                 let disposition = applier.apply(record.value, context, decoder)

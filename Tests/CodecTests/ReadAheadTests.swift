@@ -26,7 +26,8 @@ import Testing
         case .event:
             let event = decoder.event.pointee
             func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
-            return "\(event.kind) \(text(event.customer)) \(text(event.event)) \(text(event.order)) \(event.occurredAt)"
+            return
+                "\(event.kind) \(text(event.customer)) \(text(event.event)) \(text(event.order)) \(event.occurredAt) \(event.amount ?? -1)"
         }
     }
 
@@ -51,7 +52,7 @@ import Testing
 
     @Test func neighboursDoNotShow() {
         let alone = ReadAheadTests.texts.map { ReadAheadTests.decoded([$0], ahead: false)[0] }
-        #expect(alone[0] == "purchase c7 e1 o1 1795428000123")
+        #expect(alone[0] == "purchase c7 e1 o1 1795428000123 12345")
         for first in ReadAheadTests.texts.indices {
             for second in ReadAheadTests.texts.indices {
                 // A whole one behind it, so that something is there that could be spoiled.

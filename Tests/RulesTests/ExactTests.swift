@@ -89,6 +89,11 @@ import Testing
             let expected = exp2(x)
             #expect(abs(Exponential.exp2(x) - expected) <= 2 * expected.ulp, "2^\(x)")
         }
+        // Halves between two entries of the table are where rounding could go the other way.
+        for half in 0..<2_000 {
+            let x = -(Double(half) + 0.5) / 32
+            #expect(abs(Exponential.exp2(x) - exp2(x)) <= 2 * exp2(x).ulp, "2^\(x)")
+        }
         #expect(Exponential.exp2(0) == 1)
         #expect(Exponential.exp2(-1) == 0.5)
         #expect(Exponential.exp2(-1_001) == 0)

@@ -17,7 +17,7 @@ typedef enum {
   CSJ_CONTAINER = 5,
 } csj_type;
 
-// `bytes` is the unescaped text of a string or the digits of a number; valid until the parser's next call.
+// `bytes` is the unescaped text of a string, the digits of a number or the word of a boolean; valid until the parser's next call.
 typedef struct {
   const char *bytes;
   uint32_t length;
@@ -34,7 +34,7 @@ void csj_plan_free(csj_plan *plan);
 
 csj_parser *csj_parser_new(uint32_t depth);
 // Copies a record to those that csj_next is to read: several are read faster than one by one. Once one was read, all are to be read
-// before another is added.
+// before another is added: otherwise the process ends, for what was read would be another record's.
 void csj_add(csj_parser *parser, const void *json, size_t length);
 // Reads the first record that was added and not read yet, which is `json`: one value per slot. False if it is no JSON object, or deeper than
 // the parser's depth. When a key stands twice, the last one counts.
