@@ -39,6 +39,9 @@ struct EndToEndBench {
             raw = (min(raw.wall, read.wall), min(raw.cpu, read.cpu))
             daemon.takeBest(of: try work(topic, as: "\(topic)-\(turn)"))
         }
+        guard daemon.rate > 0 else {
+            throw BenchFailure(message: "\(events) events are one commit: too few to measure a rate (--events)")
+        }
         let count = Double(events)
         return [
             Figure("\(name)_rate", daemon.rate, "events/s", over: count / raw.wall, "a raw reader of the same topic"),
@@ -53,7 +56,7 @@ struct EndToEndBench {
 
     /// What a daemon did with a topic.
     private struct Work {
-        /// Events/s, from its first commit to its last.
+        /// Events/s, from its first commit to its last; 0 if that was one.
         var rate = 0.0
         /// Of the whole process.
         var cpuSeconds = Double.infinity
@@ -83,11 +86,9 @@ struct EndToEndBench {
         }
         let seconds = Machine.seconds() - began
         let usage = daemon.stop()
-        guard first < events else {
-            throw BenchFailure(message: "\(events) events are one commit: too few to measure a rate (--events)")
-        }
         return Work(
-            rate: Double(events - first) / seconds, cpuSeconds: usage.cpuSeconds, mostBytes: Int(usage.mostBytes),
+            rate: first < events ? Double(events - first) / seconds : 0, cpuSeconds: usage.cpuSeconds,
+            mostBytes: Int(usage.mostBytes),
             changes: try daemon.changes())
     }
 }

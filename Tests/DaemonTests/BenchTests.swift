@@ -9,7 +9,7 @@ import Testing
     }
 
     @Test func everyPartMeasures() throws {
-        let result = try bench(["--customers", "2000", "--events", "20000", "--json"])
+        let result = try bench(["--customers", "2000", "--events", "100000", "--json"])
         #expect(result.status == 0, "\(result.errorText)")
         let object = try #require(try JSONSerialization.jsonObject(with: result.output) as? [String: [String: Any]])
         for part in ["engine", "decode", "workers", "snapshot", "restore", "deadlines"] {
