@@ -88,7 +88,6 @@ struct EndToEndBench {
         let usage = daemon.stop()
         return Work(
             rate: first < events ? Double(events - first) / seconds : 0, cpuSeconds: usage.cpuSeconds,
-            mostBytes: Int(usage.mostBytes),
-            changes: try daemon.changes())
+            mostBytes: usage.mostBytes, changes: try daemon.changes())
     }
 }

@@ -115,16 +115,17 @@ struct Latencies {
 
     init(_ milliseconds: [Double]) {
         let sorted = milliseconds.sorted()
-        func quantile(_ share: Double) -> Double {
-            sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]
-        }
-        (p50, p99) = (quantile(0.5), quantile(0.99))
+        (p50, p99) = (Latencies.quantile(0.5, of: sorted), Latencies.quantile(0.99, of: sorted))
     }
 
     /// Of an odd number of runs.
     init(middleOf runs: [Latencies]) {
-        func middle(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
-        (p50, p99) = (middle(runs.map(\.p50)), middle(runs.map(\.p99)))
+        p50 = Latencies.quantile(0.5, of: runs.map(\.p50).sorted())
+        p99 = Latencies.quantile(0.5, of: runs.map(\.p99).sorted())
+    }
+
+    private static func quantile(_ share: Double, of sorted: [Double]) -> Double {
+        sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]
     }
 }
 
