@@ -85,6 +85,13 @@ final class ChaosMember: @unchecked Sendable {
         return true
     }
 
+    /// Waits until it is at work. A request that was held back while there were faults may arrive only now.
+    func awaitRunning() throws {
+        try wait(for: "\(name) to run", seconds: 240, context: String(process.log.suffix(2_000))) {
+            try !startAgainIfFenced() && process.status.hasPrefix("running; ")
+        }
+    }
+
     private func draw() -> DaemonFault {
         var number = dice.int(1...100)
         return DaemonFault.allCases.first {
