@@ -12,8 +12,13 @@ public func rfmdMain() -> Never {
     ProcessSetup.endCrashesPlainly()
     signal(SIGPIPE, SIG_IGN)
     let code = runVerb(Array(CommandLine.arguments.dropFirst()))
-    // Nothing waits in a buffer, and threads may still be at work: nothing is torn down under them.
-    _exit(code)
+    #if COUNTED
+        // `make profile`: what was counted is written at an exit.
+        exit(code)
+    #else
+        // Nothing waits in a buffer, and threads may still be at work: nothing is torn down under them.
+        _exit(code)
+    #endif
 }
 
 package func runVerb(_ arguments: [String]) -> Int32 {
