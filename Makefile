@@ -10,7 +10,7 @@ JAVA_PACKAGES := $(if $(KAFKA_HOME),$(shell command -v java >/dev/null 2>&1 || e
 # With Swift's libraries inside: a service cannot read a toolchain below /home or /root, and needs none.
 STATIC := swift build -c release --static-swift-stdlib
 
-# What branches a run took, by which the compiler lays the code out (docs/decisions/0023-laid-out-by-a-profile.md). PROFILE= builds without.
+# What branches a run took, by which the compiler lays the code out (docs/decisions/0023-one-program-laid-out-by-a-profile.md). PROFILE= builds without.
 PROFILE ?= Benchmarks/profile/rfmd.proftext
 # As this toolchain reads it; its name changes with it, so that everything is compiled anew.
 PROFILE_DATA = $(CURDIR)/.build/profile/$(shell sha256sum $(PROFILE) | cut -c 1-16).profdata
@@ -18,8 +18,8 @@ PROFILE_DATA = $(CURDIR)/.build/profile/$(shell sha256sum $(PROFILE) | cut -c 1-
 SHORT_NAMES := -static-func-full-module-prefix=0
 BY_PROFILE = -Xswiftc -Xfrontend -Xswiftc -ir-profile-use=$(PROFILE_DATA) -Xcxx -fprofile-use=$(PROFILE_DATA) -Xcxx -Wno-backend-plugin \
     $(foreach flag,$(SHORT_NAMES) -no-pgo-warn-mismatch,-Xswiftc -Xllvm -Xswiftc $(flag) -Xcxx -mllvm -Xcxx $(flag))
-# The compiler would keep an object whose code did not change, whatever the profile says.
-RELEASE = $(STATIC) -Xswiftc -Xfrontend -Xswiftc -disable-incremental-llvm-codegen $(if $(PROFILE),$(BY_PROFILE))
+# All modules are optimized as one when they are linked. And the compiler would keep an object whose code did not change, whatever the profile says.
+RELEASE = $(STATIC) --experimental-lto-mode=full -Xswiftc -use-ld=lld -Xswiftc -Xfrontend -Xswiftc -disable-incremental-llvm-codegen $(if $(PROFILE),$(BY_PROFILE))
 
 # Where `make install` puts what was built. DESTDIR is for packagers: everything goes below it.
 PREFIX ?= /usr/local
@@ -45,7 +45,8 @@ profile: deps-test
 	export LLVM_PROFILE_FILE=$(CURDIR)/$(COUNTED)/%p.profraw; cd $(COUNTED) && \
 	    release/rfmd bench --customers 50000 --events 1000000 engine decode workers snapshot restore deadlines end-to-end && \
 	    release/rfmd replay --config $(CURDIR)/Benchmarks/profile/rfmd.yaml records.ndjson > replayed.ndjson
-	$(TOOLCHAIN)/bin/llvm-profdata merge --sparse --text $(COUNTED)/*.profraw | python3 Benchmarks/profile/hot.py 10000 > $(PROFILE)
+	$(PROFDATA) merge --sparse --text $(COUNTED)/*.profraw -o $(COUNTED)/all.proftext
+	python3 Benchmarks/profile/hot.py 10000 < $(COUNTED)/all.proftext > $(PROFILE)
 
 test: deps-test
 	$(RELEASE) --product rfmd
@@ -108,8 +109,8 @@ deps-test:
 
 has-swift = command -v swift >/dev/null || { echo "there is no swift in PATH: unpack Swift 6.3, and add its usr/bin to PATH" >&2; exit 1; }
 
-TOOLCHAIN = $(shell swiftc -print-target-info | sed -n 's|.*"runtimeResourcePath": "\(.*\)/lib/swift.*".*|\1|p')
-profile-data = mkdir -p .build/profile && { test -e $(PROFILE_DATA) || $(TOOLCHAIN)/bin/llvm-profdata merge $(PROFILE) -o $(PROFILE_DATA) || \
+PROFDATA := "$$(swiftc -print-target-info | sed -n 's|.*"runtimeResourcePath": "\(.*\)/lib/swift.*".*|\1|p')/bin/llvm-profdata"
+profile-data = mkdir -p .build/profile && { test -e $(PROFILE_DATA) || { $(PROFDATA) merge $(PROFILE) -o $(PROFILE_DATA).part && mv $(PROFILE_DATA).part $(PROFILE_DATA); } || \
     { echo "this Swift cannot read $(PROFILE): add PROFILE= to the command to build without it" >&2; exit 1; }; }
 
 # Installs what dpkg does not know as installed; asks for root only then.

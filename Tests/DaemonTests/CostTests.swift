@@ -17,14 +17,14 @@ private let hasValgrind = FileManager.default.isExecutableFile(atPath: "/usr/bin
     }
 
     static let parts = [
-        Part(name: "engine", mostInstructions: 1_840, mostAllocations: 0.05) { events, _ in
+        Part(name: "engine", mostInstructions: 1_600, mostAllocations: 0.05) { events, _ in
             ["bench", "engine", "--customers", "5000", "--events", String(events)]
         },
-        Part(name: "decode", mostInstructions: 3_510, mostAllocations: 0.01) { events, _ in
+        Part(name: "decode", mostInstructions: 3_290, mostAllocations: 0.01) { events, _ in
             ["bench", "decode", "--events", String(events)]
         },
         // From a file's lines to events as text.
-        Part(name: "replay", mostInstructions: 29_460, mostAllocations: 0.1) { events, folder in
+        Part(name: "replay", mostInstructions: 26_420, mostAllocations: 0.1) { events, folder in
             let input = folder.url("\(events).ndjson")
             try CostTests.records(events).write(to: input, atomically: false, encoding: .utf8)
             let configuration = folder.url("rfmd.yaml")
