@@ -7,26 +7,28 @@ TEST_PACKAGES := python3-jsonschema systemd xz-utils iproute2 valgrind
 # A Kafka broker needs Java: only where one is to be started.
 JAVA_PACKAGES := $(if $(KAFKA_HOME),$(shell command -v java >/dev/null 2>&1 || echo default-jre-headless))
 
-# With Swift's libraries inside: a service cannot read a toolchain below /home or /root, and needs none.
-STATIC := swift build -c release --static-swift-stdlib
+# How all modules are optimized as one when they are linked: full, which takes 4 GB, thin, or nothing (docs/decisions/0023-one-program-laid-out-by-a-profile.md).
+LTO := full
+# What branches a run took, by which the compiler lays the code out (the same record); or nothing.
+PROFILE := Benchmarks/profile/rfmd.proftext
 
-# What branches a run took, by which the compiler lays the code out (docs/decisions/0023-one-program-laid-out-by-a-profile.md). PROFILE= builds without.
-PROFILE ?= Benchmarks/profile/rfmd.proftext
-# As this toolchain reads it; its name changes with it, so that everything is compiled anew.
-PROFILE_DATA = $(CURDIR)/.build/profile/$(shell sha256sum $(PROFILE) | cut -c 1-16).profdata
-# A private function is named by its file alone, wherever the checkout is.
-SHORT_NAMES := -static-func-full-module-prefix=0
-BY_PROFILE = -Xswiftc -Xfrontend -Xswiftc -ir-profile-use=$(PROFILE_DATA) -Xcxx -fprofile-use=$(PROFILE_DATA) -Xcxx -Wno-backend-plugin \
-    $(foreach flag,$(SHORT_NAMES) -no-pgo-warn-mismatch,-Xswiftc -Xllvm -Xswiftc $(flag) -Xcxx -mllvm -Xcxx $(flag))
-# All modules are optimized as one when they are linked. And the compiler would keep an object whose code did not change, whatever the profile says.
-RELEASE = $(STATIC) --experimental-lto-mode=full -Xswiftc -use-ld=lld -Xswiftc -Xfrontend -Xswiftc -disable-incremental-llvm-codegen $(if $(PROFILE),$(BY_PROFILE))
+# With Swift's libraries inside: a service cannot read a toolchain below /home or /root, and needs none.
+# And a private function is named by its file alone in a profile, wherever the checkout is.
+STATIC := swift build -c release --static-swift-stdlib $(if $(LTO),--experimental-lto-mode=$(LTO) -Xswiftc -use-ld=lld) \
+    -Xswiftc -Xllvm -Xswiftc -static-func-full-module-prefix=0 -Xcxx -mllvm -Xcxx -static-func-full-module-prefix=0
+# As the compiler reads it. Its name changes with it, so that everything is compiled anew.
+PROFILE_DATA = "$(CURDIR)/.build/profile/$(shell sha256sum $(PROFILE) | cut -c 1-16).profdata"
+BY_PROFILE = -Xswiftc -Xfrontend -Xswiftc -ir-profile-use=$(PROFILE_DATA) -Xswiftc -Xllvm -Xswiftc -no-pgo-warn-mismatch \
+    -Xcxx -fprofile-use=$(PROFILE_DATA) -Xcxx -mllvm -Xcxx -no-pgo-warn-mismatch -Xcxx -Wno-backend-plugin
+# The compiler would keep an object whose code did not change, whatever the profile says.
+RELEASE = $(STATIC) -Xswiftc -Xfrontend -Xswiftc -disable-incremental-llvm-codegen $(if $(PROFILE),$(BY_PROFILE))
 
 # Where `make install` puts what was built. DESTDIR is for packagers: everything goes below it.
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY ?= .build/release/rfmd
 
-.PHONY: run build profile test simulate chaos soak fuzz sanitize deps deps-test install uninstall format lint
+.PHONY: run build profile test simulate chaos soak fuzz sanitize deps deps-test packages-test install uninstall format lint
 
 run: build
 	.build/release/rfmd demo
@@ -36,17 +38,19 @@ build: deps
 
 # Counts anew and writes PROFILE: after a change of the hot path. Needs KAFKA_HOME.
 COUNTED := .build/counted
-profile: deps-test
+profile: packages-test
 	@test -n "$(KAFKA_HOME)" || { echo "profile needs a broker: set KAFKA_HOME to a Kafka distribution" >&2; exit 1; }
+	@test -n "$(PROFILE)" || { echo "profile needs a file to write: leave PROFILE as it is" >&2; exit 1; }
 	$(STATIC) --product rfmd --scratch-path $(COUNTED) -Xswiftc -DCOUNTED -Xswiftc -Xfrontend -Xswiftc -ir-profile-generate -Xcxx -fprofile-generate \
-	    -Xswiftc -Xclang-linker -Xswiftc -fprofile-generate $(foreach flag,$(SHORT_NAMES),-Xswiftc -Xllvm -Xswiftc $(flag) -Xcxx -mllvm -Xcxx $(flag))
+	    -Xswiftc -Xclang-linker -Xswiftc -fprofile-generate
 	rm -f $(COUNTED)/*.profraw
 	python3 Benchmarks/profile/records.py 300000 > $(COUNTED)/records.ndjson
-	export LLVM_PROFILE_FILE=$(CURDIR)/$(COUNTED)/%p.profraw; cd $(COUNTED) && \
-	    release/rfmd bench --customers 50000 --events 1000000 engine decode workers snapshot restore deadlines end-to-end && \
-	    release/rfmd replay --config $(CURDIR)/Benchmarks/profile/rfmd.yaml records.ndjson > replayed.ndjson
+	export LLVM_PROFILE_FILE="$(CURDIR)/$(COUNTED)/%p.profraw"; \
+	    $(COUNTED)/release/rfmd bench --customers 50000 --events 1000000 engine decode workers snapshot restore deadlines end-to-end && \
+	    $(COUNTED)/release/rfmd replay --config Benchmarks/profile/rfmd.yaml $(COUNTED)/records.ndjson > $(COUNTED)/replayed.ndjson
 	$(PROFDATA) merge --sparse --text $(COUNTED)/*.profraw -o $(COUNTED)/all.proftext
-	python3 Benchmarks/profile/hot.py 10000 < $(COUNTED)/all.proftext > $(PROFILE)
+	python3 Benchmarks/profile/hot.py 10000 < $(COUNTED)/all.proftext > $(COUNTED)/hot.proftext
+	mv $(COUNTED)/hot.proftext $(PROFILE)
 
 test: deps-test
 	$(RELEASE) --product rfmd
@@ -102,16 +106,18 @@ deps:
 	@$(has-swift)
 	@$(if $(PROFILE),$(profile-data))
 
-deps-test:
+packages-test:
 	@$(call packages,$(PACKAGES) $(TEST_PACKAGES) $(JAVA_PACKAGES))
 	@$(has-swift)
+
+deps-test: packages-test
 	@$(if $(PROFILE),$(profile-data))
 
 has-swift = command -v swift >/dev/null || { echo "there is no swift in PATH: unpack Swift 6.3, and add its usr/bin to PATH" >&2; exit 1; }
 
 PROFDATA := "$$(swiftc -print-target-info | sed -n 's|.*"runtimeResourcePath": "\(.*\)/lib/swift.*".*|\1|p')/bin/llvm-profdata"
-profile-data = mkdir -p .build/profile && { test -e $(PROFILE_DATA) || { $(PROFDATA) merge $(PROFILE) -o $(PROFILE_DATA).part && mv $(PROFILE_DATA).part $(PROFILE_DATA); } || \
-    { echo "this Swift cannot read $(PROFILE): add PROFILE= to the command to build without it" >&2; exit 1; }; }
+profile-data = mkdir -p .build/profile && { $(PROFDATA) merge $(PROFILE) -o $(PROFILE_DATA).$$$$ && mv $(PROFILE_DATA).$$$$ $(PROFILE_DATA); } || \
+    { echo "this Swift cannot read $(PROFILE): add PROFILE= to the command to build without it" >&2; exit 1; }
 
 # Installs what dpkg does not know as installed; asks for root only then.
 define packages

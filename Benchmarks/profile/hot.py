@@ -10,12 +10,15 @@ BITMAP = "\n# Num Bitmap Bytes:\n$0"
 def main():
     times = int(sys.argv[1])
     head, mark, functions = sys.stdin.read().partition(":ir\n")
-    sys.stdout.write(head + mark)
+    hot = []
     for function in functions.strip("\n").split("\n\n"):
         counted, kinds, values = function.partition("\n# Num Value Kinds:")
         counts = counted.partition("# Counter Values:")[2].split()
         if any(int(count) >= times for count in counts):
-            sys.stdout.write(counted + BITMAP + kinds + values + "\n\n")
+            hot.append(counted + BITMAP + kinds + values + "\n\n")
+    if not hot:
+        sys.exit(f"hot.py: nothing was counted {times} times")
+    sys.stdout.write(head + mark + "".join(hot))
 
 
 if __name__ == "__main__":

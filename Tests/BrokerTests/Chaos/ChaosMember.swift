@@ -87,7 +87,7 @@ final class ChaosMember: @unchecked Sendable {
 
     /// Waits until it is at work. A request that was held back while there were faults may arrive only now.
     func awaitRunning() throws {
-        try wait(for: "\(name) to run", seconds: 240, context: String(process.log.suffix(2_000))) {
+        try wait(for: "\(name) to run", seconds: 120, context: String(process.log.suffix(2_000))) {
             try !startAgainIfFenced() && process.status.hasPrefix("running; ")
         }
     }

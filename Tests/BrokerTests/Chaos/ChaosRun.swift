@@ -129,13 +129,15 @@ final class ChaosRun {
     private func recover() throws {
         for group in groups { try group.load.stop() }
         let began = Date()
-        for member in groups.flatMap(\.members) { try member.awaitRunning() }
+        let members = groups.flatMap(\.members)
         for group in groups {
-            try group.scene.awaitDrained(group.members[0].process, seconds: 240)
-            for member in group.members { try member.awaitRunning() }
+            try group.scene.awaitDrained(
+                group.members[0].process, seconds: 240,
+                meanwhile: { for member in members { _ = try member.startAgainIfFenced() } })
         }
+        for member in members { try member.awaitRunning() }
         print("chaos: caught up \(Int(Date().timeIntervalSince(began))) s after the last fault")
-        for member in groups.flatMap(\.members) { try member.stop() }
+        for member in members { try member.stop() }
     }
 
     // MARK: Audit

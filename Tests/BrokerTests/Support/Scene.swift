@@ -133,9 +133,10 @@ final class Scene {
     func events() throws -> [StoredRecord] { try eventTopics.flatMap { try read($0) } }
 
     /// Waits until the group has committed everything that the inputs hold.
-    func awaitDrained(_ daemon: DaemonProcess, group: String? = nil, inputs: [String]? = nil, seconds: Double = 120)
-        throws
-    {
+    func awaitDrained(
+        _ daemon: DaemonProcess, group: String? = nil, inputs: [String]? = nil, seconds: Double = 120,
+        meanwhile: () throws -> Void = {}
+    ) throws {
         let positions = try GroupPositions(cluster.bootstrap, group: group ?? self.group)
         let reader = try cluster.reader()
         defer { reader.close() }
@@ -148,6 +149,7 @@ final class Scene {
             for: "everything to be committed", seconds: seconds,
             context: "ends \(ends)\ncommitted \(last)\nstatus \(daemon.status)\n\(daemon.log.suffix(4_000))"
         ) {
+            try meanwhile()
             guard let committed = positions.committed(all) else { return false }
             last = committed
             return ends.allSatisfy { (committed[$0] ?? 0) == $1 }
