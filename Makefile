@@ -14,14 +14,14 @@ PROFILE := Benchmarks/profile/rfmd.proftext
 
 # With Swift's libraries inside: a service cannot read a toolchain below /home or /root, and needs none.
 # And a private function is named by its file alone in a profile, wherever the checkout is.
-STATIC := swift build -c release --static-swift-stdlib $(if $(LTO),--experimental-lto-mode=$(LTO) -Xswiftc -use-ld=lld) \
+STATIC := swift build -c release --static-swift-stdlib \
     -Xswiftc -Xllvm -Xswiftc -static-func-full-module-prefix=0 -Xcxx -mllvm -Xcxx -static-func-full-module-prefix=0
 # As the compiler reads it. Its name changes with it, so that everything is compiled anew.
 PROFILE_DATA = "$(CURDIR)/.build/profile/$(shell sha256sum $(PROFILE) | cut -c 1-16).profdata"
 BY_PROFILE = -Xswiftc -Xfrontend -Xswiftc -ir-profile-use=$(PROFILE_DATA) -Xswiftc -Xllvm -Xswiftc -no-pgo-warn-mismatch \
     -Xcxx -fprofile-use=$(PROFILE_DATA) -Xcxx -mllvm -Xcxx -no-pgo-warn-mismatch -Xcxx -Wno-backend-plugin
 # The compiler would keep an object whose code did not change, whatever the profile says.
-RELEASE = $(STATIC) -Xswiftc -Xfrontend -Xswiftc -disable-incremental-llvm-codegen $(if $(PROFILE),$(BY_PROFILE))
+RELEASE = $(STATIC) $(if $(LTO),--experimental-lto-mode=$(LTO) -Xswiftc -use-ld=lld) -Xswiftc -Xfrontend -Xswiftc -disable-incremental-llvm-codegen $(if $(PROFILE),$(BY_PROFILE))
 
 # Where `make install` puts what was built. DESTDIR is for packagers: everything goes below it.
 PREFIX ?= /usr/local
@@ -36,7 +36,7 @@ run: build
 build: deps
 	$(RELEASE) --product rfmd
 
-# Counts anew and writes PROFILE: after a change of the hot path. Needs KAFKA_HOME.
+# Counts anew and writes PROFILE: after a change of the hot path. Needs KAFKA_HOME. Without LTO, which would count once more when it links.
 COUNTED := .build/counted
 profile: packages-test
 	@test -n "$(KAFKA_HOME)" || { echo "profile needs a broker: set KAFKA_HOME to a Kafka distribution" >&2; exit 1; }
