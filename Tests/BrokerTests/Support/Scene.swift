@@ -132,7 +132,7 @@ final class Scene {
     /// All output events.
     func events() throws -> [StoredRecord] { try eventTopics.flatMap { try read($0) } }
 
-    /// Waits until the group has committed everything that the inputs hold.
+    /// Waits until the group has committed everything that the inputs hold. `meanwhile` is called before each look.
     func awaitDrained(
         _ daemon: DaemonProcess, group: String? = nil, inputs: [String]? = nil, seconds: Double = 120,
         meanwhile: () throws -> Void = {}
