@@ -11,6 +11,8 @@ final class ClientCallbacks {
         ((rd_kafka_resp_err_t, OpaquePointer?, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> Void)?
     var onError: ((rd_kafka_resp_err_t, String) -> Void)?
     var onDelivery: ((UnsafePointer<rd_kafka_message_t>) -> Void)?
+    /// Of a consumer.
+    let returned = ReturnedRecords()
 
     init(onLog: (@Sendable (Int32, String, String) -> Void)?) { self.onLog = onLog }
 
@@ -51,6 +53,7 @@ final class Client {
         switch kind {
         case .consumer:
             rd_kafka_conf_set_rebalance_cb(conf, Client.rebalanced)
+            callbacks.returned.attach(to: conf)
             isConsumer = true
         case .reader: isConsumer = true
         case .producer: rd_kafka_conf_set_dr_msg_cb(conf, Client.delivered)

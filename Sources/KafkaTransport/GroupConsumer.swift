@@ -17,6 +17,7 @@ final class ConsumerMembership: Membership, @unchecked Sendable {
 /// A partition that is not taken from is held back by librdkafka's bounds on its queue: nothing is ever paused or sought.
 package final class GroupConsumer: RecordSource {
     private let client: Client
+    let returned: ReturnedRecords
     private let prober: EndProber
     /// librdkafka writes to it when a queue that was empty gets something.
     private let bell: Bell
@@ -47,6 +48,7 @@ package final class GroupConsumer: RecordSource {
         client = try Client(
             options, .consumer(ahead), clientID: "rfmd-\(name)",
             extra: [("group.id", options.group), ("group.instance.id", GroupConsumer.member(name, topics))])
+        returned = client.callbacks.returned
         bell = Bell()
         groupQueue = rd_kafka_queue_get_consumer(client.pointer)
         prober = EndProber(client.pointer, now: now)
@@ -152,6 +154,7 @@ package final class GroupConsumer: RecordSource {
         }
         queues = [:]
         rd_kafka_assign(client.pointer, nil)
+        returned.freeAll()
     }
 
     package func close() {
@@ -225,11 +228,7 @@ package final class GroupConsumer: RecordSource {
             message: OpaquePointer(message))
     }
 
-    package func release(_ records: ArraySlice<RawRecord>) {
-        for record in records {
-            if let message = record.message { rd_kafka_message_destroy(UnsafeMutablePointer(message)) }
-        }
-    }
+    package func release(_ records: ArraySlice<RawRecord>) { returned.add(records) }
 
     package func headers(of record: RawRecord) -> [RecordHeader] { GroupConsumer.headers(of: record) }
 

@@ -86,6 +86,11 @@ package enum Limits {
     package static let waitingRecords = 160_000
     /// Records that wait in the client of one worker, in kilobytes (1,024 bytes), over all its partitions.
     package static let waitingKilobytes = 262_144
+    /// Applied records of one worker that wait for librdkafka to free them: about what one answer brings of four partitions whose records
+    /// are compressed to a quarter.
+    package static let returnedRecords = 80_000
+    /// Keys and values of applied records of one worker that wait for librdkafka to free them, in kilobytes (1,024 bytes).
+    package static let returnedKilobytes = 32_768
     /// Messages in the producer of one worker that brokers have not yet confirmed, in kilobytes: little enough that their memory is used again
     /// and again within a transaction, enough that no broker waits.
     package static let unconfirmedKilobytes = 16_384

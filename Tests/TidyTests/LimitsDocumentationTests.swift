@@ -43,6 +43,8 @@ import Testing
         ("batchGrowMilliseconds", Limits.batchGrowMilliseconds),
         ("waitingRecords", Int64(Limits.waitingRecords)),
         ("waitingKilobytes", Int64(Limits.waitingKilobytes)),
+        ("returnedRecords", Int64(Limits.returnedRecords)),
+        ("returnedKilobytes", Int64(Limits.returnedKilobytes)),
         ("unconfirmedKilobytes", Int64(Limits.unconfirmedKilobytes)),
         ("letterMarginBytes", Int64(Limits.letterMarginBytes)),
         ("settleMilliseconds", Int64(Limits.settleMilliseconds)),
