@@ -1,4 +1,5 @@
 // How fast one core makes events of native records.
+import CMemory
 import Codec
 import Model
 
@@ -50,6 +51,7 @@ enum DecodeBench {
             for number in 0..<count {
                 let record = bytes + number % recordsInMemory * Workload.recordBytes
                 copy.copyMemory(from: UnsafeRawBufferPointer(start: record, count: Workload.recordBytes))
+                rfmd_is_read(copy.baseAddress!)
             }
         }
     }

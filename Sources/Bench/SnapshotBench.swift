@@ -1,4 +1,5 @@
 // Snapshots of a worker at full load, and coming back from one.
+import CMemory
 import Glibc
 import Model
 import SnapshotStore
@@ -148,7 +149,10 @@ struct SnapshotBench {
         }
         memset(from, 1, bytes)
         memset(to, 2, bytes)
-        return Machine.fastest { memcpy(to, from, bytes) }
+        return Machine.fastest {
+            memcpy(to, from, bytes)
+            rfmd_is_read(to)
+        }
     }
 }
 

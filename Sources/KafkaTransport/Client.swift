@@ -33,6 +33,8 @@ final class Client {
     let pointer: OpaquePointer
     let callbacks: ClientCallbacks
     private var isDestroyed = false
+    /// Of its destruction. It has not where librdkafka waits for something, a message that nobody freed among others.
+    private(set) var hasEnded = false
 
     init(_ options: ClientOptions, _ kind: Kind, clientID: String, extra: [(String, String)] = [])
         throws(TransportFailure)
@@ -62,7 +64,9 @@ final class Client {
         var text = [CChar](repeating: 0, count: 512)
         guard let pointer = rd_kafka_new(isConsumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, &text, text.count)
         else {
-            rd_kafka_conf_destroy(conf)
+            // Once interceptors were called, a client that could not be made has freed those of its configuration, and before 2.13
+            // `rd_kafka_conf_destroy` would free them again (librdkafka's issue 4142). So the little that the rest takes is lost.
+            if !callbacks.returned.hasClient { rd_kafka_conf_destroy(conf) }
             throw .fatal(cText(text))
         }
         rd_kafka_set_log_queue(pointer, nil)
@@ -131,6 +135,7 @@ final class Client {
         SystemThread.detached("client-end") { end.run() }
         let until = TrustedClock.monotonic() + Client.mostDestroyMilliseconds
         while !end.hasEnded && TrustedClock.monotonic() < until { usleep(500) }
+        hasEnded = end.hasEnded
     }
 
     private static let mostDestroyMilliseconds: Int64 = 3_000

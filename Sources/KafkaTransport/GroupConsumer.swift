@@ -16,7 +16,7 @@ final class ConsumerMembership: Membership, @unchecked Sendable {
 
 /// A partition that is not taken from is held back by librdkafka's bounds on its queue: nothing is ever paused or sought.
 package final class GroupConsumer: RecordSource {
-    private let client: Client
+    let client: Client
     let returned: ReturnedRecords
     private let prober: EndProber
     /// librdkafka writes to it when a queue that was empty gets something.
@@ -228,7 +228,10 @@ package final class GroupConsumer: RecordSource {
             message: OpaquePointer(message))
     }
 
-    package func release(_ records: ArraySlice<RawRecord>) { returned.add(records) }
+    package func release(_ records: ArraySlice<RawRecord>) {
+        returned.add(records)
+        if isClosed { returned.freeAll() }
+    }
 
     package func headers(of record: RawRecord) -> [RecordHeader] { GroupConsumer.headers(of: record) }
 

@@ -22,59 +22,86 @@ final class ReturnedRecords: Sendable {
         }
     }
 
-    private let piles = Mutex<[Int32: Pile]>([:])
+    private struct State {
+        var piles: [Int32: Pile] = [:]
+        var broughtBack = 0
+
+        func total(_ value: (Pile) -> Int) -> Int { piles.values.reduce(0) { $0 + value($1) } }
+    }
+
+    private let state = Mutex(State())
     private let mostRecords: Int
     private let mostBytes: Int
+    private let client = Atomic(false)
 
     init(records: Int = Limits.returnedRecords, kilobytes: Int = Limits.returnedKilobytes) {
         mostRecords = records
         mostBytes = kilobytes << 10
     }
 
-    /// Records that are not freed yet.
-    var count: Int { piles.withLock { ReturnedRecords.total($0, \.messages.count) } }
+    /// Whether a client began to be made.
+    var hasClient: Bool { client.load(ordering: .acquiring) }
 
-    private static func total(_ piles: [Int32: Pile], _ value: (Pile) -> Int) -> Int {
-        piles.values.reduce(0) { $0 + value($1) }
-    }
+    /// Records that wait.
+    var count: Int { state.withLock { $0.total(\.messages.count) } }
 
-    /// Before the client is made of `conf`, which keeps no reference: this has to outlive the client.
+    /// Records that librdkafka's threads took so far, to free them.
+    var broughtBack: Int { state.withLock(\.broughtBack) }
+
+    /// Before a client is made of `conf`, which keeps no reference: this has to outlive it.
     func attach(to conf: OpaquePointer) {
         rd_kafka_conf_interceptor_add_on_new(
-            conf, ReturnedRecords.name, ReturnedRecords.clientMade, Unmanaged.passUnretained(self).toOpaque())
+            conf, ReturnedRecords.name, ReturnedRecords.clientBegun, Unmanaged.passUnretained(self).toOpaque())
     }
 
     private static let name = "returned-records"
 
     /// Records of one partition, so mostly of one broker: where that changed among them, the first one's thread frees all.
     func add(_ records: ArraySlice<RawRecord>) {
-        guard let first = records.first(where: { $0.message != nil }) else { return }
-        let broker = rd_kafka_message_broker_id(UnsafePointer<rd_kafka_message_t>(first.message!))
+        guard let first = records.first(where: { $0.message != nil })?.message else { return }
+        add(records, of: rd_kafka_message_broker_id(UnsafePointer<rd_kafka_message_t>(first)))
+    }
+
+    /// If there is no room, those of other brokers are freed here: a broker that leads nothing any more answers no fetch either.
+    func add(_ records: ArraySlice<RawRecord>, of broker: Int32) {
         let bytes = records.reduce(0) { $0 + ($1.key?.count ?? 0) + ($1.value?.count ?? 0) }
-        let isKept = piles.withLock { piles in
-            guard ReturnedRecords.total(piles, \.messages.count) + records.count <= mostRecords,
-                ReturnedRecords.total(piles, \.bytes) + bytes <= mostBytes
-            else { return false }
-            piles[broker, default: Pile()].add(records, bytes)
-            return true
+        let (isKept, others) = state.withLock { state in
+            var others: [Int32: Pile] = [:]
+            if !fits(records.count, bytes, state) {
+                others = state.piles
+                state.piles = others.removeValue(forKey: broker).map { [broker: $0] } ?? [:]
+            }
+            guard fits(records.count, bytes, state) else { return (false, others) }
+            state.piles[broker, default: Pile()].add(records, bytes)
+            return (true, others)
         }
-        if isKept { return }
-        for record in records {
-            if let message = record.message { rd_kafka_message_destroy(Message(message)) }
+        for pile in others.values { ReturnedRecords.free(pile) }
+        if !isKept {
+            var pile = Pile()
+            pile.add(records, bytes)
+            ReturnedRecords.free(pile)
         }
+    }
+
+    private func fits(_ records: Int, _ bytes: Int, _ state: State) -> Bool {
+        state.total(\.messages.count) + records <= mostRecords && state.total(\.bytes) + bytes <= mostBytes
     }
 
     /// Frees what waits, on the thread that calls.
     func freeAll() {
-        let all = piles.withLock { piles in
-            defer { piles = [:] }
-            return piles
+        let all = state.withLock { state in
+            defer { state.piles = [:] }
+            return state.piles
         }
         for pile in all.values { ReturnedRecords.free(pile) }
     }
 
     private func freeThose(of broker: Int32) {
-        let pile = piles.withLock { $0.removeValue(forKey: broker) }
+        let pile = state.withLock { state in
+            let pile = state.piles.removeValue(forKey: broker)
+            state.broughtBack += pile?.messages.count ?? 0
+            return pile
+        }
         if let pile { ReturnedRecords.free(pile) }
     }
 
@@ -82,11 +109,13 @@ final class ReturnedRecords: Sendable {
         for message in pile.messages { rd_kafka_message_destroy(message) }
     }
 
-    private static let clientMade:
+    private static let clientBegun:
         @convention(c) (
             OpaquePointer?, OpaquePointer?, UnsafeMutableRawPointer?, UnsafeMutablePointer<CChar>?, Int
         ) -> rd_kafka_resp_err_t = { client, _, opaque, _, _ in
-            rd_kafka_interceptor_add_on_response_received(client, name, answered, opaque)
+            Unmanaged<ReturnedRecords>.fromOpaque(opaque!).takeUnretainedValue().client.store(
+                true, ordering: .releasing)
+            return rd_kafka_interceptor_add_on_response_received(client, name, answered, opaque)
         }
 
     /// On the thread of the broker that answered, which holds no lock then.

@@ -126,7 +126,7 @@ package protocol RecordSource: AnyObject {
 
     /// Begins to read each partition at its offset, in answer to `.assigned`.
     func assign(_ positions: [TopicPartition: Int64]) throws(TransportFailure)
-    /// Gives up every partition, in answer to `.revoked` or on the way down. Releases every record handed out.
+    /// Gives up every partition, in answer to `.revoked` or on the way down. Records that were handed out have to be released all the same.
     func unassign()
     /// Destroys the client. A static member does not leave: its session ends by itself, or it comes back. Idempotent.
     func close()
@@ -139,7 +139,7 @@ package protocol RecordSource: AnyObject {
     /// waiting. Returns the position if the end of the partition was reached behind them (control records included).
     func take(_ partition: TopicPartition, limit: Int, into records: inout [RawRecord]) throws(TransportFailure)
         -> Int64?
-    /// Frees the memory of records that `take` gave out.
+    /// Records that `take` gave out are not read any more: their memory is freed, now or later, on this thread or another.
     func release(_ records: ArraySlice<RawRecord>)
     /// The headers of a record that was not yet released.
     func headers(of record: RawRecord) -> [RecordHeader]
