@@ -1,5 +1,5 @@
 // Memory for large tables: zeroed, on huge pages where the kernel has them; the processor's hint to fetch a line early; and, for
-// measurements, what the allocator keeps given back, and what a program must not leave out.
+// measurements, what the allocator keeps given back, and a copy that the optimizer must not leave out.
 #pragma once
 #include <malloc.h>
 #include <stddef.h>

@@ -33,7 +33,7 @@ final class Client {
     let pointer: OpaquePointer
     let callbacks: ClientCallbacks
     private var isDestroyed = false
-    /// Of its destruction. It has not where librdkafka waits for something, a message that nobody freed among others.
+    /// Whether `destroy` saw librdkafka's end: not where that waits for something, as for a message that nobody freed.
     private(set) var hasEnded = false
 
     init(_ options: ClientOptions, _ kind: Kind, clientID: String, extra: [(String, String)] = [])

@@ -25,14 +25,12 @@ final class ReturnedRecords: Sendable {
     private struct State {
         var piles: [Int32: Pile] = [:]
         var broughtBack = 0
-
-        func total(_ value: (Pile) -> Int) -> Int { piles.values.reduce(0) { $0 + value($1) } }
     }
 
     private let state = Mutex(State())
     private let mostRecords: Int
     private let mostBytes: Int
-    private let client = Atomic(false)
+    private let clientHasBegun = Atomic(false)
 
     init(records: Int = Limits.returnedRecords, kilobytes: Int = Limits.returnedKilobytes) {
         mostRecords = records
@@ -40,10 +38,10 @@ final class ReturnedRecords: Sendable {
     }
 
     /// Whether a client began to be made.
-    var hasClient: Bool { client.load(ordering: .acquiring) }
+    var hasClient: Bool { clientHasBegun.load(ordering: .acquiring) }
 
     /// Records that wait.
-    var count: Int { state.withLock { $0.total(\.messages.count) } }
+    var count: Int { state.withLock { $0.piles.values.reduce(0) { $0 + $1.messages.count } } }
 
     /// Records that librdkafka's threads took so far, to free them.
     var broughtBack: Int { state.withLock(\.broughtBack) }
@@ -62,20 +60,21 @@ final class ReturnedRecords: Sendable {
         add(records, of: rd_kafka_message_broker_id(UnsafePointer<rd_kafka_message_t>(first)))
     }
 
-    /// If there is no room, those of other brokers are freed here: a broker that leads nothing any more answers no fetch either.
+    /// If that makes room, those of other brokers are freed here: a broker that leads nothing any more answers no fetch either.
     func add(_ records: ArraySlice<RawRecord>, of broker: Int32) {
         let bytes = records.reduce(0) { $0 + ($1.key?.count ?? 0) + ($1.value?.count ?? 0) }
-        let (isKept, others) = state.withLock { state in
-            var others: [Int32: Pile] = [:]
-            if !fits(records.count, bytes, state) {
-                others = state.piles
-                state.piles = others.removeValue(forKey: broker).map { [broker: $0] } ?? [:]
+        let (isKept, others) = state.withLock { state -> (Bool, [Pile]) in
+            var others: [Pile] = []
+            if !fits(records.count, bytes, Array(state.piles.values)) {
+                guard fits(records.count, bytes, state.piles[broker].map { [$0] } ?? []) else { return (false, []) }
+                for other in state.piles.keys where other != broker {
+                    others.append(state.piles.removeValue(forKey: other)!)
+                }
             }
-            guard fits(records.count, bytes, state) else { return (false, others) }
             state.piles[broker, default: Pile()].add(records, bytes)
             return (true, others)
         }
-        for pile in others.values { ReturnedRecords.free(pile) }
+        for pile in others { ReturnedRecords.free(pile) }
         if !isKept {
             var pile = Pile()
             pile.add(records, bytes)
@@ -83,8 +82,10 @@ final class ReturnedRecords: Sendable {
         }
     }
 
-    private func fits(_ records: Int, _ bytes: Int, _ state: State) -> Bool {
-        state.total(\.messages.count) + records <= mostRecords && state.total(\.bytes) + bytes <= mostBytes
+    /// Whether so many more have room beside what waits in `piles`.
+    private func fits(_ records: Int, _ bytes: Int, _ piles: [Pile]) -> Bool {
+        piles.reduce(records) { $0 + $1.messages.count } <= mostRecords
+            && piles.reduce(bytes) { $0 + $1.bytes } <= mostBytes
     }
 
     /// Frees what waits, on the thread that calls.
@@ -113,12 +114,12 @@ final class ReturnedRecords: Sendable {
         @convention(c) (
             OpaquePointer?, OpaquePointer?, UnsafeMutableRawPointer?, UnsafeMutablePointer<CChar>?, Int
         ) -> rd_kafka_resp_err_t = { client, _, opaque, _, _ in
-            Unmanaged<ReturnedRecords>.fromOpaque(opaque!).takeUnretainedValue().client.store(
+            Unmanaged<ReturnedRecords>.fromOpaque(opaque!).takeUnretainedValue().clientHasBegun.store(
                 true, ordering: .releasing)
             return rd_kafka_interceptor_add_on_response_received(client, name, answered, opaque)
         }
 
-    /// On the thread of the broker that answered, which holds no lock then.
+    /// On the thread of the broker that answered, or whose request failed; it holds no lock then.
     private static let answered:
         @convention(c) (
             OpaquePointer?, Int32, UnsafePointer<CChar>?, Int32, Int16, Int16, Int32, Int, Int64, rd_kafka_resp_err_t,
