@@ -52,7 +52,8 @@ package struct Bench {
         case .endToEnd:
             return try EndToEndBench(customers: customers, events: events, try BenchBroker(bootstrap: bootstrap))
                 .measure()
-        case .latency: return try LatencyBench(rate: rate, try BenchBroker(bootstrap: bootstrap)).measure()
+        case .latency:
+            return try LatencyBench(rate: rate, events: events, try BenchBroker(bootstrap: bootstrap)).measure()
         }
     }
 }

@@ -9,14 +9,20 @@ struct LatencyBench {
     private let broker: BenchBroker
     /// Records a second.
     private let rate: Int
+    /// Records before those that are timed, and those.
+    private let warmUp: Int
+    private let timed: Int
 
     private static let warmUpSeconds = 3
     private static let seconds = 8
     private static let turns = 3
 
-    init(rate: Int, _ broker: BenchBroker) {
+    /// `events`: as many are timed, if that takes less than the usual seconds.
+    init(rate: Int, events: Int, _ broker: BenchBroker) {
         self.rate = rate
         self.broker = broker
+        timed = min(events, rate * LatencyBench.seconds)
+        warmUp = min(timed, rate * LatencyBench.warmUpSeconds)
     }
 
     func measure() throws(BenchFailure) -> [Figure] {
@@ -56,8 +62,7 @@ struct LatencyBench {
 
     /// Writes to `topic` on a thread of its own, and reads `output` until everything has come.
     private func run(_ topic: String, output: String) throws(BenchFailure) -> Latencies {
-        let warmUp = rate * LatencyBench.warmUpSeconds
-        let count = warmUp + rate * LatencyBench.seconds
+        let count = warmUp + timed
         let appended = AppendTimes(count: count)
         let load = try KafkaLoad(
             Workload(customers: count, mixed: 0), to: topic, partitions: BenchDaemon.partitions, broker.bootstrap,

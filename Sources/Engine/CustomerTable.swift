@@ -10,7 +10,7 @@ struct CustomerTable {
     private var activities: SegmentedArray<Activity>
     private var aged: SegmentedArray<AgedOrders>
     /// Somebody has clicked: soon many will have.
-    private var hasActivities = false
+    private(set) var hasActivities = false
     private var index: HashIndex
     /// Ids of more than 16 bytes, one after the other.
     private var longIDs: SegmentedArray<UInt8>
@@ -145,6 +145,9 @@ struct CustomerTable {
 
     @inline(__always)
     func prefetchSlot(_ hash: UInt64) { index.prefetch(hash) }
+
+    @inline(__always)
+    func nearest(_ hash: UInt64) -> HashIndex.Seeming { index.nearest(hash) }
 
     /// The customer who seems to have this hash.
     @inline(__always)

@@ -6,22 +6,27 @@ import CMemory
 struct Lookahead {
     /// A power of two.
     static let group = 8
+    /// How many steps a group takes (`Engine.fetchGroups`); a power of two.
+    static let steps = 4
     /// Lines of one customer at most.
     static let mostLines = 9
-    private static let hashCount = 2 * group
-    /// Of two groups: those who are announced now, and those before.
+    /// Of a group for each step.
     private let hashes: UnsafeMutablePointer<UInt64>
-    /// Of the group before those; -1 where there is nobody.
-    let ordinals: UnsafeMutablePointer<Int>
+    private let ordinals: UnsafeMutablePointer<Int>
     private let lines: UnsafeMutablePointer<UnsafeRawPointer>
     private var lineCount = 0
     private var count = 0
 
+    /// Of an ordinal: there is nobody, or he was not found yet.
+    static let nobody = -1
+    static let further = -2
+
     init() {
-        hashes = .allocate(capacity: Lookahead.hashCount)
-        hashes.initialize(repeating: 0, count: Lookahead.hashCount)
-        ordinals = .allocate(capacity: Lookahead.group)
-        ordinals.initialize(repeating: -1, count: Lookahead.group)
+        let places = Lookahead.steps * Lookahead.group
+        hashes = .allocate(capacity: places)
+        hashes.initialize(repeating: 0, count: places)
+        ordinals = .allocate(capacity: places)
+        ordinals.initialize(repeating: Lookahead.nobody, count: places)
         lines = .allocate(capacity: Lookahead.group * Lookahead.mostLines)
     }
 
@@ -34,16 +39,17 @@ struct Lookahead {
     /// True if a group is complete.
     @inline(__always)
     mutating func push(_ hash: UInt64) -> Bool {
-        hashes[count & (Lookahead.hashCount - 1)] = hash
+        hashes[count & (Lookahead.steps * Lookahead.group - 1)] = hash
         count &+= 1
         return count & (Lookahead.group - 1) == 0
     }
 
-    /// Of the group that was completed last.
-    var newest: UnsafeMutablePointer<UInt64> { hashes + ((count &- Lookahead.group) & (Lookahead.hashCount - 1)) }
-
-    /// Of the one before it.
-    var before: UnsafeMutablePointer<UInt64> { hashes + (count & (Lookahead.hashCount - 1)) }
+    /// The group that comes to its step (1 is that of the group which was completed last): hashes of its customers, and who they are.
+    @inline(__always)
+    func atStep(_ step: Int) -> (hashes: UnsafeMutablePointer<UInt64>, ordinals: UnsafeMutablePointer<Int>) {
+        let first = (count &- step * Lookahead.group) & (Lookahead.steps * Lookahead.group - 1)
+        return (hashes + first, ordinals + first)
+    }
 
     @inline(__always)
     mutating func add(_ line: UnsafeRawPointer) {
@@ -59,8 +65,8 @@ struct Lookahead {
 }
 
 extension Engine {
-    /// How many events before its own an event's customer is best announced: three groups, and some events for the last lines to come.
-    package static var lookahead: Int { 3 * Lookahead.group + 4 }
+    /// How many events before its own an event's customer is best announced: a group a step, and some events for the last lines to come.
+    package static var lookahead: Int { Lookahead.steps * Lookahead.group + 4 }
 
     /// Tells that an event of this customer comes soon. Changes nothing, and need not be true.
     @inline(__always)
@@ -68,19 +74,37 @@ extension Engine {
         if ahead.push(table.hash(customer)) { fetchGroups() }
     }
 
-    /// Each of three groups takes its step: to its slots of the index, to its rows, to what these name.
+    /// Each group takes its step: to its slots of the index, to its rows, to the rows of those who stand where a bucket of the index goes on,
+    /// to what rows name.
     @inline(never)
     private func fetchGroups() {
-        for place in 0..<Lookahead.group where ahead.ordinals[place] >= 0 { addLines(ahead.ordinals[place]) }
+        for place in 0..<Lookahead.group {
+            let ordinal = ahead.atStep(4).ordinals[place]
+            if ordinal >= 0 { addLines(ordinal) }
+        }
         ahead.fetchLines()
         // One copy for a group, or there would be one for each of them.
         let table = table
-        let (before, newest) = (ahead.before, ahead.newest)
-        for place in 0..<Lookahead.group { ahead.ordinals[place] = table.ordinal(seeming: before[place]) ?? -1 }
-        for place in 0..<Lookahead.group where ahead.ordinals[place] >= 0 {
-            rfmd_prefetch(table.row(ahead.ordinals[place]))
+        let third = ahead.atStep(3)
+        for place in 0..<Lookahead.group where third.ordinals[place] == Lookahead.further {
+            third.ordinals[place] = table.ordinal(seeming: third.hashes[place]) ?? Lookahead.nobody
+            if third.ordinals[place] >= 0 { rfmd_prefetch(table.row(third.ordinals[place])) }
         }
-        for place in 0..<Lookahead.group { table.prefetchSlot(newest[place]) }
+        let second = ahead.atStep(2)
+        for place in 0..<Lookahead.group {
+            switch table.nearest(second.hashes[place]) {
+            case .ordinal(let ordinal):
+                second.ordinals[place] = ordinal
+                rfmd_prefetch(table.row(ordinal))
+            case .nobody: second.ordinals[place] = Lookahead.nobody
+            case .further: second.ordinals[place] = Lookahead.further
+            }
+        }
+        let first = ahead.atStep(1)
+        for place in 0..<Lookahead.group {
+            first.ordinals[place] = Lookahead.nobody
+            table.prefetchSlot(first.hashes[place])
+        }
     }
 
     /// Fetches what the next group of those who are due needs, from `start` on; returns where that group ends.
@@ -106,7 +130,7 @@ extension Engine {
     @inline(__always)
     private func addLines(_ ordinal: Int) {
         let row = table.row(ordinal)
-        if row.pointee.contents.contains(.activity) {
+        if row.pointee.contents.contains(.activity) || table.hasActivities {
             // A quarter of them lie in two lines.
             let activity = UnsafeRawPointer(table.activity(ordinal))
             ahead.add(activity)

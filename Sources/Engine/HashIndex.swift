@@ -92,6 +92,30 @@ struct HashIndex {
         Candidates(tag: HashIndex.tag(hash), in: bucket(home(hash)), overflows)
     }
 
+    /// What the first line of a bucket says of a hash.
+    enum Seeming {
+        case ordinal(Int)
+        case nobody
+        /// Whoever it is stands in a line in which the bucket goes on, which is being fetched.
+        case further
+    }
+
+    /// As the first of `candidates`, of the bucket's first line alone.
+    @inline(__always)
+    func nearest(_ hash: UInt64) -> Seeming {
+        let slots = bucket(home(hash))
+        var found = slots.found(HashIndex.tag(hash))
+        while found != 0 {
+            let ordinal = Int(slots.ordinals[found.trailingZeroBitCount]) - 1
+            found &= found &- 1
+            if ordinal >= 0 { return .ordinal(ordinal) }
+        }
+        let next = Int(slots.next.pointee)
+        if next == 0 { return .nobody }
+        rfmd_prefetch(overflows.pointer(next))
+        return .further
+    }
+
     /// A sequence and no closure: what a closure keeps of a class's table would be copied for each event.
     struct Candidates: Sequence, IteratorProtocol {
         private let tag: UInt16

@@ -122,7 +122,11 @@ package enum OptionTable {
                 """,
             options: [
                 Option("customers", "N", fallback: "1000000", help: "how many customers"),
-                Option("events", "N", fallback: "4000000", help: "how many events after each customer has his orders"),
+                Option(
+                    "events", "N", fallback: "4000000",
+                    help:
+                        "how many events after each customer has his orders; of the latency, how many are timed, for 8 seconds at most"
+                ),
                 Option("bootstrap", "HOST:PORT", help: "measure with this broker (end-to-end, latency)"),
                 Option("rate", "N", fallback: "40000", help: "events a second (latency)"),
                 Option("json", help: "print figures as JSON"),

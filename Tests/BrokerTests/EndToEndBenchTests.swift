@@ -1,4 +1,4 @@
-// `rfmd bench end-to-end` with a broker that is there: the daemon beside a raw reader.
+// `rfmd bench end-to-end` and `latency` with a broker that is there: the daemon beside a raw reader and a plain copy.
 import Foundation
 import TestSupport
 import Testing
@@ -6,19 +6,26 @@ import Testing
 extension BrokerTests {
     @Suite struct EndToEndBench {
         @Test func theDaemonIsMeasuredBesideARawReader() throws {
-            let bootstrap = try Kafka.shared.get().bootstrap
-            let result = try Command.run(
-                try Repository.binary(),
-                [
-                    "bench", "end-to-end", "--bootstrap", bootstrap, "--customers", "1000", "--events", "300000",
-                    "--json",
-                ])
-            #expect(result.status == 0, "\(result.errorText)")
-            let figures = try #require(
-                try JSONSerialization.jsonObject(with: result.output) as? [String: [String: Any]])
+            let figures = try bench(["end-to-end", "--customers", "1000", "--events", "300000"])
             for name in ["end_to_end_rate", "end_to_end_cpu", "end_to_end_lz4_rate", "end_to_end_lz4_cpu"] {
                 #expect((figures[name]?["ratio"] as? Double ?? 0) > 0, "\(name): \(figures)")
             }
+        }
+
+        @Test func itsLatencyIsMeasuredBesideAPlainCopy() throws {
+            let figures = try bench(["latency", "--rate", "2000", "--events", "2000"])
+            for name in ["latency_p50", "latency_p99"] {
+                #expect((figures[name]?["ratio"] as? Double ?? 0) > 0, "\(name): \(figures)")
+            }
+            #expect(figures["latency_rate"]?["value"] as? Int == 2_000)
+        }
+
+        private func bench(_ arguments: [String]) throws -> [String: [String: Any]] {
+            let bootstrap = try Kafka.shared.get().bootstrap
+            let result = try Command.run(
+                try Repository.binary(), ["bench", "--bootstrap", bootstrap, "--json"] + arguments)
+            #expect(result.status == 0, "\(result.errorText)")
+            return try #require(try JSONSerialization.jsonObject(with: result.output) as? [String: [String: Any]])
         }
     }
 }
