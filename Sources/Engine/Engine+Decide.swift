@@ -30,7 +30,7 @@ extension Engine {
                     emit(
                         decision, .rungChanged, name: names.ladders[ladder], from: rungName(ladder, before),
                         to: names.rungs[ladder][rung], rung: rung, raisedAt: 0)
-                    appendDistance(ladder: ladder, rung: rung, features)
+                    appendDistance(code, rung: rung, features, constants)
                 }
             }
         }

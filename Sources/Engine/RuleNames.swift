@@ -1,26 +1,40 @@
 // Names of ladders, rungs and warnings as bytes with a fixed place, for effects.
 import Rules
 
+/// In plain memory, which no reference is counted for; valid as long as this.
 final class RuleNames {
-    private var memory: [UnsafeMutableRawBufferPointer] = []
-    private(set) var ladders: [UnsafeRawBufferPointer] = []
-    private(set) var rungs: [[UnsafeRawBufferPointer]] = []
-    private(set) var warnings: [UnsafeRawBufferPointer] = []
-    private(set) var severities: [UnsafeRawBufferPointer] = []
+    typealias Names = UnsafeMutableBufferPointer<UnsafeRawBufferPointer>
+
+    let ladders: Names
+    /// Of each ladder.
+    let rungs: UnsafeMutableBufferPointer<Names>
+    let warnings: Names
+    let severities: Names
 
     init(_ rules: Ruleset) {
-        ladders = rules.ladders.map { keep($0.source.name) }
-        rungs = rules.ladders.map { $0.source.rungs.map { keep($0.name) } }
-        warnings = rules.warnings.map { keep($0.source.name) }
-        severities = rules.warnings.map { keep($0.source.severity.rawValue) }
+        ladders = RuleNames.keep(rules.ladders.map(\.source.name))
+        rungs = .allocate(capacity: rules.ladders.count)
+        _ = rungs.initialize(from: rules.ladders.map { RuleNames.keep($0.source.rungs.map(\.name)) })
+        warnings = RuleNames.keep(rules.warnings.map(\.source.name))
+        severities = RuleNames.keep(rules.warnings.map(\.source.severity.rawValue))
     }
 
-    private func keep(_ text: String) -> UnsafeRawBufferPointer {
-        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
-        copy.copyBytes(from: text.utf8)
-        memory.append(copy)
-        return UnsafeRawBufferPointer(copy)
+    private static func keep(_ texts: [String]) -> Names {
+        let names = Names.allocate(capacity: texts.count)
+        _ = names.initialize(
+            from: texts.map { text in
+                let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
+                copy.copyBytes(from: text.utf8)
+                return UnsafeRawBufferPointer(copy)
+            })
+        return names
     }
 
-    deinit { for buffer in memory { buffer.deallocate() } }
+    deinit {
+        for names in [ladders, warnings, severities] + rungs {
+            for name in names { name.deallocate() }
+            names.deallocate()
+        }
+        rungs.deallocate()
+    }
 }

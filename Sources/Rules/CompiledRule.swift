@@ -5,8 +5,7 @@ package final class CompiledRule: @unchecked Sendable {
     /// Written once in `init`, only read after.
     let nodes: UnsafeMutableBufferPointer<Node>
     package let code: Code
-    /// Every comparison in it, in the order of its text, and how it is written.
-    package let conditions: [Condition]
+    /// How each of `conditions` is written.
     package let conditionTexts: [String]
 
     /// Parses and checks `text`. `scope` learns the windows and texts that it names.
@@ -16,8 +15,11 @@ package final class CompiledRule: @unchecked Sendable {
         scope = parser.scope
         nodes = .allocate(capacity: parser.nodes.count)
         _ = nodes.initialize(from: parser.nodes)
-        code = Code(nodes: UnsafePointer(nodes.baseAddress!), root: parser.nodes.count - 1)
-        conditions = parser.comparisons.map { Condition($0.node, parser.nodes) }
+        let conditions = UnsafeMutableBufferPointer<Condition>.allocate(capacity: parser.comparisons.count)
+        _ = conditions.initialize(from: parser.comparisons.map { Condition($0.node, parser.nodes) })
+        code = Code(
+            nodes: UnsafePointer(nodes.baseAddress!), root: parser.nodes.count - 1,
+            conditions: UnsafeBufferPointer(conditions))
         let bytes = Array(text.utf8)
         conditionTexts = parser.comparisons.map { String(decoding: bytes[$0.bytes], as: UTF8.self) }
         for number in nodes.indices { mark(&nodes[number]) }
@@ -37,7 +39,13 @@ package final class CompiledRule: @unchecked Sendable {
         (node.isWhole, node.limit, node.feature, node.index) = (true, limit, operands[0].feature, operands[0].index)
     }
 
-    deinit { nodes.deallocate() }
+    deinit {
+        nodes.deallocate()
+        conditions.deallocate()
+    }
+
+    /// Every comparison in it, in the order of its text; valid as long as the rule.
+    package var conditions: UnsafeBufferPointer<Condition> { code.conditions }
 
     /// Bit n is set if the rule reads window n.
     package var windows: UInt32 { nodes.reduce(0) { $0 | $1.windows } }
@@ -57,6 +65,7 @@ package final class CompiledRule: @unchecked Sendable {
 package struct Code: BitwiseCopyable, @unchecked Sendable {
     let nodes: UnsafePointer<Node>
     let root: Int
+    package let conditions: UnsafeBufferPointer<Condition>
 
     @inline(__always)
     func pointer(_ number: Int) -> UnsafePointer<Node> { nodes + number }

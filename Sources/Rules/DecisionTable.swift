@@ -38,6 +38,10 @@ package struct LadderCode: BitwiseCopyable, @unchecked Sendable {
         return (ruleCount, until, heedsClicks)
     }
 
+    /// As `Ladder.rule(above:)` and `rule(of:)`.
+    package func rule(above rung: Int) -> Code? { rung == 0 ? nil : rules[rung - 1] }
+    package func rule(of rung: Int) -> Code? { rung < ruleCount ? rules[rung] : nil }
+
     @inline(__always)
     package func text(ofRung rung: Int) -> Int32 { texts[rung] }
 }
