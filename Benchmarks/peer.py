@@ -157,9 +157,10 @@ emit_from: earliest
                 at += step
                 # However fast the machine, a hundred steps are five times as long as snapshots are apart.
                 time.sleep(SNAPSHOT_SECONDS / 20)
-            committed = super().interrupt(job, at, last - step)
+            half = (at + last) // 2
+            committed = super().interrupt(job, at, half)
             # It may have applied all of these before the kill: what comes while it is down has to be caught up with in any case.
-            self.feed(last - step, last)
+            self.feed(half, last)
             return committed
 
         def restart(self, what):

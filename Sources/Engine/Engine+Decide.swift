@@ -29,7 +29,7 @@ extension Engine {
                 if mute == .none {
                     emit(
                         decision, .rungChanged, name: names.ladders[ladder], from: rungName(ladder, before),
-                        to: names.rungs[ladder][rung], rung: rung, raisedAt: 0)
+                        to: names.rung(rung, of: ladder), rung: rung, raisedAt: 0)
                     appendDistance(code, rung: rung, features, constants)
                 }
             }
@@ -56,7 +56,7 @@ extension Engine {
         if rung == CustomerRow.noRung { return nil }
         // A rung that the new version does not have goes by its old name.
         if Int(rung) >= Engine.goneRung { return goneNames(ladder, rung) }
-        return names.rungs[ladder][Int(rung)]
+        return names.rung(Int(rung), of: ladder)
     }
 
     /// Returns when this warning next needs a decision.

@@ -17,8 +17,9 @@ struct Lookahead {
     private var lineCount = 0
     private var count = 0
 
-    /// Of an ordinal: there is nobody, or he was not found yet.
+    /// Of an ordinal: there is nobody.
     static let nobody = -1
+    /// Of an ordinal: whoever it is is found one step later.
     static let further = -2
 
     init() {
@@ -78,9 +79,9 @@ extension Engine {
     /// to what rows name.
     @inline(never)
     private func fetchGroups() {
-        for place in 0..<Lookahead.group {
-            let ordinal = ahead.atStep(4).ordinals[place]
-            if ordinal >= 0 { addLines(ordinal) }
+        let fourth = ahead.atStep(4).ordinals
+        for place in 0..<Lookahead.group where fourth[place] >= 0 {
+            addLines(fourth[place], mayClick: self.table.hasActivities)
         }
         ahead.fetchLines()
         // One copy for a group, or there would be one for each of them.
@@ -100,17 +101,14 @@ extension Engine {
             case .further: second.ordinals[place] = Lookahead.further
             }
         }
-        let first = ahead.atStep(1)
-        for place in 0..<Lookahead.group {
-            first.ordinals[place] = Lookahead.nobody
-            table.prefetchSlot(first.hashes[place])
-        }
+        let first = ahead.atStep(1).hashes
+        for place in 0..<Lookahead.group { table.prefetchSlot(first[place]) }
     }
 
     /// Fetches what the next group of those who are due needs, from `start` on; returns where that group ends.
     func fetchDue(from start: Int) -> Int {
         let end = nextDue(from: start) { rfmd_prefetch(table.row($0)) }
-        _ = nextDue(from: start) { addLines($0) }
+        _ = nextDue(from: start) { addLines($0, mayClick: false) }
         ahead.fetchLines()
         return end
     }
@@ -126,11 +124,11 @@ extension Engine {
         return at
     }
 
-    /// What an event may read of a customer besides his row.
+    /// What an event or a deadline may read of a customer besides his row, and what a first click would write.
     @inline(__always)
-    private func addLines(_ ordinal: Int) {
+    private func addLines(_ ordinal: Int, mayClick: Bool) {
         let row = table.row(ordinal)
-        if row.pointee.contents.contains(.activity) || table.hasActivities {
+        if mayClick || row.pointee.contents.contains(.activity) {
             // A quarter of them lie in two lines.
             let activity = UnsafeRawPointer(table.activity(ordinal))
             ahead.add(activity)

@@ -99,7 +99,7 @@ extension Engine {
             let place = sweep.oldRules.ladders.firstIndex(where: { $0.source.name == rules.ladders[ladder].source.name }
             )
         else { return nil }
-        return sweep.oldNames.rungs[place][Int(rung) - Engine.goneRung]
+        return sweep.oldNames.rung(Int(rung) - Engine.goneRung, of: place)
     }
 
     private func resolveRemovedWarnings(

@@ -96,7 +96,7 @@ struct HashIndex {
     enum Seeming {
         case ordinal(Int)
         case nobody
-        /// Whoever it is stands in a line in which the bucket goes on, which is being fetched.
+        /// If there is anybody, he stands in a line in which the bucket goes on, which is being fetched.
         case further
     }
 

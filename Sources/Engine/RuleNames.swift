@@ -3,11 +3,11 @@ import Rules
 
 /// In plain memory, which no reference is counted for; valid as long as this.
 final class RuleNames {
-    typealias Names = UnsafeMutableBufferPointer<UnsafeRawBufferPointer>
+    typealias Names = UnsafeBufferPointer<UnsafeRawBufferPointer>
 
     let ladders: Names
     /// Of each ladder.
-    let rungs: UnsafeMutableBufferPointer<Names>
+    private let rungs: UnsafeMutableBufferPointer<Names>
     let warnings: Names
     let severities: Names
 
@@ -20,14 +20,20 @@ final class RuleNames {
     }
 
     private static func keep(_ texts: [String]) -> Names {
-        let names = Names.allocate(capacity: texts.count)
+        let names = UnsafeMutableBufferPointer<UnsafeRawBufferPointer>.allocate(capacity: texts.count)
         _ = names.initialize(
             from: texts.map { text in
                 let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
                 copy.copyBytes(from: text.utf8)
                 return UnsafeRawBufferPointer(copy)
             })
-        return names
+        return Names(names)
+    }
+
+    func rung(_ rung: Int, of ladder: Int) -> UnsafeRawBufferPointer {
+        let names = rungs[ladder]
+        precondition(rung < names.count, "a rung that the ladder has")
+        return names[rung]
     }
 
     deinit {

@@ -38,8 +38,10 @@ package struct LadderCode: BitwiseCopyable, @unchecked Sendable {
         return (ruleCount, until, heedsClicks)
     }
 
-    /// As `Ladder.rule(above:)` and `rule(of:)`.
+    /// What must come to hold for a customer on `rung` to rise by one: the rule of the rung above. nil on the first.
     package func rule(above rung: Int) -> Code? { rung == 0 ? nil : rules[rung - 1] }
+
+    /// What holds as long as a customer stays on `rung` or rises. nil on the last.
     package func rule(of rung: Int) -> Code? { rung < ruleCount ? rules[rung] : nil }
 
     @inline(__always)

@@ -65,10 +65,7 @@ package final class Ladder: Sendable {
 
     deinit { code.deallocate() }
 
-    /// What must come to hold for a customer on `rung` to rise by one: the rule of the rung above. nil on the first.
-    package func rule(above rung: Int) -> CompiledRule? { rung == 0 ? nil : compiled[rung - 1] }
-
-    /// What holds as long as a customer stays on `rung` or rises. nil on the last.
+    /// What a customer on `rung` fulfils; nil on the last.
     package func rule(of rung: Int) -> CompiledRule? { rung < compiled.count ? compiled[rung] : nil }
 }
 

@@ -17,7 +17,8 @@ extension BrokerTests {
             for name in ["latency_p50", "latency_p99"] {
                 #expect((figures[name]?["ratio"] as? Double ?? 0) > 0, "\(name): \(figures)")
             }
-            #expect(figures["latency_rate"]?["value"] as? Int == 2_000)
+            // Whoever timed the start too found seconds.
+            #expect((figures["latency_p50"]?["value"] as? Double ?? .infinity) < 1_000, "\(figures)")
         }
 
         private func bench(_ arguments: [String]) throws -> [String: [String: Any]] {

@@ -76,7 +76,12 @@ import Testing
         var copy = Engine(rules: rules, key: UInt64(seed))
         var clock: Int64 = random.one(in: 2) ? 1_772_000_000_000 : 1_793_000_000_000
         var sent: [Event] = []
+        // Of the copy alone: an announcement changes nothing, whoever comes.
+        var announcing = RandomSource(seed: UInt64(seed) + 1_000)
         for step in 0..<60 {
+            for _ in 0..<announcing.int(0...40) {
+                Array(announcing.pick(ids + ["nobody"]).utf8).withUnsafeBytes { copy.announce($0) }
+            }
             clock += random.pick([
                 0, 1, 60_000, random.int64(0...EnginePropertyTests.day), random.int64(0...40 * EnginePropertyTests.day),
             ])

@@ -150,7 +150,8 @@ final class Script {
             let (rung, rungs) = (Int(effect.rung), ladder.source.rungs)
             result.append([
                 try line(
-                    rung > 0 ? "next \(rungs[rung - 1].name)" : "next", ladder.rule(above: rung), effect.distance.next),
+                    rung > 0 ? "next \(rungs[rung - 1].name)" : "next", rung > 0 ? ladder.rule(of: rung - 1) : nil,
+                    effect.distance.next),
                 try line(
                     rung + 1 < rungs.count ? "previous \(rungs[rung + 1].name)" : "previous", ladder.rule(of: rung),
                     effect.distance.previous),

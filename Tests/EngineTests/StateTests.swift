@@ -186,12 +186,22 @@ import Testing
             let earlier = random.int(0...ordinal)
             #expect(index.candidates(hashes[earlier]).contains(earlier))
         }
+        var further = 0
         for (ordinal, hash) in hashes.enumerated() {
             let candidates = Array(index.candidates(hash))
             #expect(candidates.count { $0 == ordinal } == 1)
             // They have the same tag.
             #expect(candidates.allSatisfy { hashes[$0] & 0xFFFF_0000 == hash & 0xFFFF_0000 })
+            switch index.nearest(hash) {
+            case .ordinal(let nearest): #expect(nearest == candidates.first)
+            case .nobody: Issue.record("\(ordinal) is there")
+            case .further: further += 1
+            }
+            let unknown = ~hash
+            if case .nobody = index.nearest(unknown) { #expect(!index.candidates(unknown).contains { _ in true }) }
         }
+        // Those without a tag of their own find somebody in every line.
+        #expect(further * 5 < hashes.count && (further > 0) == (mask & 0xFFFF_0000 != 0))
         #expect(index.bytes < 40 * hashes.count + 100_000)
     }
 
