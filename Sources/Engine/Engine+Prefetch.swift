@@ -12,28 +12,23 @@ struct Lookahead {
     static let mostLines = 9
     /// Of a group for each step.
     private let hashes: UnsafeMutablePointer<UInt64>
-    private let ordinals: UnsafeMutablePointer<Int>
+    private let customers: UnsafeMutablePointer<HashIndex.Seeming>
     private let lines: UnsafeMutablePointer<UnsafeRawPointer>
     private var lineCount = 0
     private var count = 0
-
-    /// Of an ordinal: there is nobody.
-    static let nobody = -1
-    /// Of an ordinal: whoever it is is found one step later.
-    static let further = -2
 
     init() {
         let places = Lookahead.steps * Lookahead.group
         hashes = .allocate(capacity: places)
         hashes.initialize(repeating: 0, count: places)
-        ordinals = .allocate(capacity: places)
-        ordinals.initialize(repeating: Lookahead.nobody, count: places)
+        customers = .allocate(capacity: places)
+        customers.initialize(repeating: .nobody, count: places)
         lines = .allocate(capacity: Lookahead.group * Lookahead.mostLines)
     }
 
     func deallocate() {
         hashes.deallocate()
-        ordinals.deallocate()
+        customers.deallocate()
         lines.deallocate()
     }
 
@@ -47,9 +42,11 @@ struct Lookahead {
 
     /// The group that comes to its step (1 is that of the group which was completed last): hashes of its customers, and who they are.
     @inline(__always)
-    func atStep(_ step: Int) -> (hashes: UnsafeMutablePointer<UInt64>, ordinals: UnsafeMutablePointer<Int>) {
+    func atStep(_ step: Int)
+        -> (hashes: UnsafeMutablePointer<UInt64>, customers: UnsafeMutablePointer<HashIndex.Seeming>)
+    {
         let first = (count &- step * Lookahead.group) & (Lookahead.steps * Lookahead.group - 1)
-        return (hashes + first, ordinals + first)
+        return (hashes + first, customers + first)
     }
 
     @inline(__always)
@@ -79,27 +76,24 @@ extension Engine {
     /// to what rows name.
     @inline(never)
     private func fetchGroups() {
-        let fourth = ahead.atStep(4).ordinals
-        for place in 0..<Lookahead.group where fourth[place] >= 0 {
-            addLines(fourth[place], mayClick: self.table.hasActivities)
+        let fourth = ahead.atStep(4).customers
+        for place in 0..<Lookahead.group {
+            if case .ordinal(let ordinal) = fourth[place] { addLines(ordinal, mayClick: self.table.hasActivities) }
         }
         ahead.fetchLines()
         // One copy for a group, or there would be one for each of them.
         let table = table
         let third = ahead.atStep(3)
-        for place in 0..<Lookahead.group where third.ordinals[place] == Lookahead.further {
-            third.ordinals[place] = table.ordinal(seeming: third.hashes[place]) ?? Lookahead.nobody
-            if third.ordinals[place] >= 0 { rfmd_prefetch(table.row(third.ordinals[place])) }
+        for place in 0..<Lookahead.group {
+            guard case .further = third.customers[place], let ordinal = table.ordinal(seeming: third.hashes[place])
+            else { continue }
+            third.customers[place] = .ordinal(ordinal)
+            rfmd_prefetch(table.row(ordinal))
         }
         let second = ahead.atStep(2)
         for place in 0..<Lookahead.group {
-            switch table.nearest(second.hashes[place]) {
-            case .ordinal(let ordinal):
-                second.ordinals[place] = ordinal
-                rfmd_prefetch(table.row(ordinal))
-            case .nobody: second.ordinals[place] = Lookahead.nobody
-            case .further: second.ordinals[place] = Lookahead.further
-            }
+            second.customers[place] = table.nearest(second.hashes[place])
+            if case .ordinal(let ordinal) = second.customers[place] { rfmd_prefetch(table.row(ordinal)) }
         }
         let first = ahead.atStep(1).hashes
         for place in 0..<Lookahead.group { table.prefetchSlot(first[place]) }

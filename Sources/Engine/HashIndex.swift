@@ -49,6 +49,18 @@ struct HashIndex {
             return found
         }
 
+        /// The first ordinal among `found`, from which it is taken, and empty slots before it; nil if none is left.
+        @inline(__always)
+        func takeFirst(_ found: inout UInt32) -> Int? {
+            while found != 0 {
+                let ordinal = Int(ordinals[found.trailingZeroBitCount]) - 1
+                found &= found &- 1
+                // The tag of an empty slot is that of some hash too.
+                if ordinal >= 0 { return ordinal }
+            }
+            return nil
+        }
+
         func empty() {
             for slot in 0..<slotsPerLine { (tags[slot], ordinals[slot]) = (0, 0) }
             next.pointee = 0
@@ -105,11 +117,7 @@ struct HashIndex {
     func nearest(_ hash: UInt64) -> Seeming {
         let slots = bucket(home(hash))
         var found = slots.found(HashIndex.tag(hash))
-        while found != 0 {
-            let ordinal = Int(slots.ordinals[found.trailingZeroBitCount]) - 1
-            found &= found &- 1
-            if ordinal >= 0 { return .ordinal(ordinal) }
-        }
+        if let ordinal = slots.takeFirst(&found) { return .ordinal(ordinal) }
         let next = Int(slots.next.pointee)
         if next == 0 { return .nobody }
         rfmd_prefetch(overflows.pointer(next))
@@ -135,12 +143,7 @@ struct HashIndex {
         @inline(__always)
         mutating func next() -> Int? {
             while true {
-                while found != 0 {
-                    let ordinal = Int(slots.ordinals[found.trailingZeroBitCount]) - 1
-                    found &= found &- 1
-                    // The tag of an empty slot is that of some hash too.
-                    if ordinal >= 0 { return ordinal }
-                }
+                if let ordinal = slots.takeFirst(&found) { return ordinal }
                 let next = Int(slots.next.pointee)
                 if next == 0 { return nil }
                 slots = Slots(overflows.pointer(next))
